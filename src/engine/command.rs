@@ -1,0 +1,68 @@
+//! Commands that services send to a shard. Each carries its reply channel.
+
+use tokio::sync::oneshot;
+
+use super::view::{
+    AttributesView, DeviceState, DeviceSummary, RegistrationView, SecurityMode, TelemetryView,
+};
+
+/// What a device list selects.
+#[derive(Clone, Debug, Default)]
+pub struct DeviceFilter {
+    /// Only devices in this state.
+    pub state: Option<DeviceState>,
+    /// Only devices of this profile.
+    pub profile: Option<String>,
+    /// Only devices of this security mode.
+    pub security: Option<SecurityMode>,
+    /// Only endpoints that contain this text (case-sensitive).
+    pub contains: Option<String>,
+}
+
+/// A part of a device list and where the next part begins.
+#[derive(Clone, Debug, Default)]
+pub struct DevicePage {
+    /// The devices, in slot order.
+    pub items: Vec<DeviceSummary>,
+    /// Slot at which to go on, `None` at the end of the shard.
+    pub next_slot: Option<u32>,
+}
+
+/// One command to a shard.
+#[derive(Debug)]
+pub enum Command {
+    /// Lists endpoints from `slot` on; looks at a bounded number of slots per call.
+    List {
+        filter: DeviceFilter,
+        slot: u32,
+        limit: usize,
+        reply: oneshot::Sender<DevicePage>,
+    },
+    /// One endpoint by slot.
+    Inspect {
+        slot: u32,
+        endpoint: String,
+        what: Inspect,
+    },
+    /// Forgets an endpoint: registration, observations, values.
+    Remove {
+        slot: u32,
+        endpoint: String,
+        reply: oneshot::Sender<bool>,
+    },
+    /// Stops taking datagrams, flushes what is to be sent and ends.
+    Drain { reply: oneshot::Sender<()> },
+}
+
+/// Which part of an endpoint to show; answered with `None` when the slot holds another endpoint by now.
+#[derive(Debug)]
+pub enum Inspect {
+    /// One line of a list.
+    Summary(oneshot::Sender<Option<DeviceSummary>>),
+    /// The registration.
+    Registration(oneshot::Sender<Option<Box<RegistrationView>>>),
+    /// Latest telemetry values.
+    Telemetry(oneshot::Sender<Option<TelemetryView>>),
+    /// Client attributes.
+    Attributes(oneshot::Sender<Option<AttributesView>>),
+}

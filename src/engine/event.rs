@@ -1,0 +1,79 @@
+//! What the engine tells the world: one enum, batched by the shards.
+
+use std::sync::Arc;
+
+use serde::Serialize;
+
+use crate::proto::time::UnixMillis;
+
+/// One event of one device.
+#[derive(Clone, Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Event {
+    /// When.
+    pub ts: UnixMillis,
+    /// Endpoint client name.
+    pub endpoint: Arc<str>,
+    /// What.
+    #[serde(flatten)]
+    pub kind: EventKind,
+}
+
+/// What happened.
+#[derive(Clone, Debug, Serialize)]
+#[serde(
+    tag = "type",
+    rename_all = "camelCase",
+    rename_all_fields = "camelCase"
+)]
+#[non_exhaustive]
+pub enum EventKind {
+    /// A device registered.
+    Registered {
+        registration_id: String,
+        address: String,
+    },
+    /// A device updated its registration.
+    Updated {
+        registration_id: String,
+        address: String,
+    },
+    /// A device de-registered.
+    Deregistered { registration_id: String },
+    /// A registration's lifetime ran out.
+    Expired { registration_id: String },
+    /// Telemetry arrived.
+    Telemetry {
+        key: Arc<str>,
+        value: serde_json::Value,
+        measured: UnixMillis,
+    },
+    /// A client attribute arrived.
+    Attribute {
+        key: Arc<str>,
+        value: serde_json::Value,
+        measured: UnixMillis,
+    },
+    /// A value was discarded or a request failed.
+    Problem {
+        reason: &'static str,
+        path: Option<String>,
+        detail: String,
+    },
+}
+
+impl EventKind {
+    /// Name of the kind, as in the `type` member and in the SSE `event:` field.
+    #[must_use]
+    pub fn name(&self) -> &'static str {
+        match self {
+            Self::Registered { .. } => "registered",
+            Self::Updated { .. } => "updated",
+            Self::Deregistered { .. } => "deregistered",
+            Self::Expired { .. } => "expired",
+            Self::Telemetry { .. } => "telemetry",
+            Self::Attribute { .. } => "attribute",
+            Self::Problem { .. } => "problem",
+        }
+    }
+}

@@ -1,0 +1,154 @@
+//! What the engine shows of an endpoint: plain values, ready to be serialised.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+use crate::proto::time::UnixMillis;
+
+/// Whether a device can be reached now.
+#[derive(Clone, Copy, Debug, Deserialize, Eq, Hash, PartialEq, Serialize, utoipa::ToSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum DeviceState {
+    /// Registered and reachable.
+    Registered,
+    /// Registered in queue mode and silent for longer than it stays awake.
+    Asleep,
+    /// Was registered: the lifetime ran out or the device de-registered.
+    Expired,
+    /// Provisioned, but never registered since the engine started.
+    Never,
+}
+
+/// How the device's registration is protected.
+#[derive(Clone, Copy, Debug, Deserialize, Eq, Hash, PartialEq, Serialize, utoipa::ToSchema)]
+pub enum SecurityMode {
+    /// Plain CoAP.
+    #[serde(rename = "NO_SEC")]
+    NoSec,
+}
+
+/// One line of a device list.
+#[derive(Clone, Debug, Serialize, utoipa::ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct DeviceSummary {
+    /// Endpoint client name.
+    pub endpoint: String,
+    /// Name of the device profile.
+    pub profile: String,
+    /// Security mode of the registration.
+    pub security: SecurityMode,
+    /// Reachability.
+    pub state: DeviceState,
+    /// When the last message of the device arrived; `null` when none has.
+    pub last_seen: Option<UnixMillis>,
+}
+
+/// One object a device announced.
+#[derive(Clone, Debug, Serialize, utoipa::ToSchema)]
+pub struct ObjectView {
+    /// Object version the device has.
+    pub version: String,
+    /// `true` when the device stated the version, `false` when it follows from its LwM2M version.
+    #[serde(rename = "versionStated")]
+    pub version_stated: bool,
+    /// Object Instance ids.
+    pub instances: Vec<u16>,
+}
+
+/// One observation of a device.
+#[derive(Clone, Debug, Serialize, utoipa::ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct ObservationView {
+    /// Observed path.
+    pub path: String,
+    /// `established` or `pending`.
+    pub state: &'static str,
+    /// Notifications received for it.
+    pub notifications: u32,
+}
+
+/// Something an operator should know about one device.
+#[derive(Clone, Debug, Serialize, utoipa::ToSchema)]
+pub struct ProblemView {
+    /// Stable name of the reason, the same as in the metric.
+    pub reason: &'static str,
+    /// The path concerned, when there is one.
+    pub path: Option<String>,
+    /// How often it happened.
+    pub count: u32,
+    /// When it happened last.
+    pub last: UnixMillis,
+    /// What happened the last time, in words.
+    pub detail: String,
+}
+
+/// Everything known about a registration.
+#[derive(Clone, Debug, Serialize, utoipa::ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct RegistrationView {
+    /// Registration id: the last segment of the location `/rd/{id}`. `null` when not registered.
+    pub id: Option<String>,
+    /// Endpoint client name.
+    pub endpoint: String,
+    /// Name of the device profile.
+    pub profile: String,
+    /// Reachability.
+    pub state: DeviceState,
+    /// Why the device counts as awake, asleep or gone, in words.
+    pub state_reason: String,
+    /// Address the device was last seen at.
+    pub address: Option<String>,
+    /// Security mode of the registration.
+    pub security: SecurityMode,
+    /// LwM2M version of the registration.
+    pub lwm2m_version: String,
+    /// Binding as the device stated it, or the default `U`.
+    pub binding: String,
+    /// Queue mode.
+    pub queue_mode: bool,
+    /// SMS number the device stated.
+    pub sms: Option<String>,
+    /// Lifetime in seconds; `null` when infinite (LwM2M 1.2, `lt=0`).
+    pub lifetime: Option<u32>,
+    /// When the registration was made.
+    pub registered_at: Option<UnixMillis>,
+    /// When the last message of the device arrived.
+    pub last_seen: Option<UnixMillis>,
+    /// When the registration ends unless the device updates it; `null` when never.
+    pub expires: Option<UnixMillis>,
+    /// When the next message of the device is due at the latest; `null` when unknown.
+    pub next_expected: Option<UnixMillis>,
+    /// Objects by object id.
+    pub objects: BTreeMap<u16, ObjectView>,
+    /// Alternate path of the objects, when it is not `/`.
+    pub alternate_path: Option<String>,
+    /// Content formats the device announced, by number.
+    pub content_formats: Vec<u16>,
+    /// Attributes of the registration that LwM2M does not define.
+    pub additional: BTreeMap<String, String>,
+    /// Requests waiting for the device.
+    pub queue_length: usize,
+    /// Observations.
+    pub observations: Vec<ObservationView>,
+    /// `true` while a conversation with the device is going on.
+    pub active: bool,
+    /// Values that were discarded and requests that failed.
+    pub problems: Vec<ProblemView>,
+}
+
+/// One value at one time.
+#[derive(Clone, Debug, Serialize, utoipa::ToSchema)]
+pub struct TimedValue {
+    /// When it was measured, or received where the device states no time.
+    pub ts: UnixMillis,
+    /// The value: number, string, boolean or JSON.
+    #[schema(value_type = Object)]
+    pub value: serde_json::Value,
+}
+
+/// Telemetry by key, newest first.
+pub type TelemetryView = BTreeMap<String, Vec<TimedValue>>;
+
+/// Client attributes by key.
+pub type AttributesView = BTreeMap<String, TimedValue>;

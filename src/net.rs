@@ -1,0 +1,1 @@
+//! UDP sockets: set-up, batches, steering. Imports nothing of ours.

@@ -1,0 +1,1 @@
+//! Running it: configuration, metrics, health, signals, logs.

@@ -1,0 +1,1 @@
+//! LwM2M: paths, links, registration parameters, values and their formats.
