@@ -1,0 +1,10 @@
+//! Runs a scenario: threads that send and receive, and a controller that leads them through the phases.
+
+mod calendar;
+mod control;
+mod outbox;
+mod run;
+mod simulation;
+mod worker;
+
+pub use run::{RunError, RunOptions, run};

@@ -1,0 +1,271 @@
+//! One thread of the generator: its sockets, and the loop between them and its devices.
+
+use std::io;
+use std::os::fd::OwnedFd;
+use std::sync::Mutex;
+
+use rookery::net::{PeerAddr, ReceiveBatch, ShardSocket};
+use rustix::event::epoll;
+use rustix::time::Timespec;
+
+use super::control::{Order, Orders, Progress, lock};
+use super::outbox::Outbox;
+use super::simulation::Simulation;
+use crate::clock::{Clock, Micros};
+use crate::fleet::Addresses;
+use crate::stats::Stats;
+
+/// A worker, ready to run.
+pub struct Worker {
+    simulation: Simulation,
+    sockets: Vec<ShardSocket>,
+    poll: OwnedFd,
+    addresses: Addresses,
+    server: PeerAddr,
+    outbox: Outbox,
+    inbox: ReceiveBatch,
+    clock: Clock,
+    /// Its share of the rates.
+    share: f64,
+    arrivals: Arrivals,
+    /// Kernel drops by socket, as last reported.
+    drops: Vec<u32>,
+    order: u64,
+    progress: Progress,
+    next_progress: Micros,
+    next_second: Micros,
+}
+
+/// Devices that start one after the other at a steady rate.
+#[derive(Clone, Copy, Debug)]
+struct Arrivals {
+    from: Micros,
+    rate: f64,
+    next: u32,
+    end: u32,
+    leaving: bool,
+}
+
+/// Datagrams received in one call.
+const BATCH: usize = 64;
+/// No message to a simulated device is longer.
+const DATAGRAM: usize = 2_048;
+/// Datagrams gathered before the kernel gets them.
+const GATHERED: usize = 512;
+/// Calls for each socket that has something, before the others and the schedule have their turn.
+const CALLS: usize = 4;
+/// How often the controller hears of a worker.
+const PROGRESS_US: Micros = 20_000;
+
+impl Worker {
+    /// A worker for the devices of `simulation`.
+    ///
+    /// # Errors
+    /// When the sockets cannot be waited for.
+    pub fn new(
+        simulation: Simulation,
+        sockets: Vec<ShardSocket>,
+        addresses: Addresses,
+        server: PeerAddr,
+        clock: Clock,
+        share: f64,
+    ) -> io::Result<Self> {
+        let poll = epoll::create(epoll::CreateFlags::CLOEXEC)?;
+        for (index, socket) in sockets.iter().enumerate() {
+            epoll::add(
+                &poll,
+                socket,
+                epoll::EventData::new_u64(index as u64),
+                epoll::EventFlags::IN,
+            )?;
+        }
+        Ok(Self {
+            outbox: Outbox::new(server, addresses.clone(), sockets.len()),
+            inbox: ReceiveBatch::new(BATCH, DATAGRAM),
+            drops: vec![0; sockets.len()],
+            arrivals: Arrivals::NONE,
+            order: 0,
+            progress: Progress::default(),
+            next_progress: 0,
+            next_second: 0,
+            simulation,
+            sockets,
+            poll,
+            addresses,
+            server,
+            clock,
+            share,
+        })
+    }
+
+    /// Follows `orders` until they say to come home, and returns what was counted.
+    ///
+    /// # Errors
+    /// When waiting for the sockets fails.
+    pub fn run(mut self, orders: &Orders, told: &Mutex<Progress>) -> io::Result<Stats> {
+        let mut events = Vec::with_capacity(self.sockets.len().min(1_024));
+        loop {
+            if let Some((number, order)) = orders.newer_than(self.order) {
+                self.order = number;
+                match order {
+                    Order::Live => {}
+                    Order::Register { from, rate } => self.arrive(from, rate, false),
+                    Order::Deregister { from, rate } => self.arrive(from, rate, true),
+                    Order::Wind => {
+                        self.arrivals = Arrivals::NONE;
+                        self.simulation.stop_living();
+                    }
+                    Order::Quit => {
+                        self.simulation.abandon();
+                        return Ok(self.simulation.stats);
+                    }
+                }
+            }
+            let now = self.clock.now();
+            self.start_due(now);
+            self.flush();
+            self.tell(now, told);
+
+            let wait = self.time_until_work();
+            events.clear();
+            let timeout = Timespec {
+                tv_sec: 0,
+                tv_nsec: (wait * 1_000) as _,
+            };
+            match epoll::wait(
+                &self.poll,
+                rustix::buffer::spare_capacity(&mut events),
+                Some(&timeout),
+            ) {
+                Ok(_) | Err(rustix::io::Errno::INTR) => {}
+                Err(error) => return Err(error.into()),
+            }
+            for event in &events {
+                self.receive(event.data.u64() as usize);
+            }
+            self.flush();
+        }
+    }
+
+    fn arrive(&mut self, from: Micros, rate: f64, leaving: bool) {
+        self.arrivals = Arrivals {
+            from,
+            rate: rate * self.share,
+            next: 0,
+            end: self.simulation.count(),
+            leaving,
+        };
+    }
+
+    /// Starts what is due, until enough is gathered.
+    fn start_due(&mut self, now: Micros) {
+        while self.outbox.len() < GATHERED && self.simulation.step(now, &mut self.outbox) {}
+        while self.outbox.len() < GATHERED
+            && let Some(due) = self.arrivals.due()
+        {
+            let intended = self.clock.tick_from(due);
+            if self.clock.begin_of(intended) > now {
+                break;
+            }
+            let index = self.arrivals.next;
+            self.arrivals.next += 1;
+            if self.arrivals.leaving {
+                self.simulation
+                    .deregister(index, intended, now, &mut self.outbox);
+            } else {
+                self.simulation
+                    .register(index, intended, now, &mut self.outbox);
+            }
+        }
+    }
+
+    fn receive(&mut self, socket: usize) {
+        for _ in 0..CALLS {
+            // An error is one of an earlier datagram, such as an ICMP message; the next call goes on.
+            let Ok(count) = self.inbox.receive(&self.sockets[socket]) else {
+                return;
+            };
+            if let Some(drops) = self.inbox.drops_in_batch() {
+                self.simulation.stats.counts.receive_drops +=
+                    u64::from(drops.wrapping_sub(self.drops[socket]));
+                self.drops[socket] = drops;
+            }
+            let now = self.clock.now();
+            for received in self.inbox.iter() {
+                let device = self.addresses.device(socket as u32, received.local);
+                match device.filter(|&device| {
+                    device < self.simulation.count() && received.peer == self.server
+                }) {
+                    Some(device) if !received.truncated => {
+                        self.simulation
+                            .receive(device, received.bytes, now, &mut self.outbox);
+                    }
+                    Some(_) => self.simulation.stats.counts.malformed += 1,
+                    None => self.simulation.stats.counts.foreign += 1,
+                }
+            }
+            if count < BATCH {
+                return;
+            }
+        }
+    }
+
+    fn flush(&mut self) {
+        if !self.outbox.is_empty() {
+            self.simulation.stats.counts.send_failures += self.outbox.flush(&self.sockets);
+        }
+    }
+
+    fn tell(&mut self, now: Micros, told: &Mutex<Progress>) {
+        if now < self.next_progress {
+            return;
+        }
+        self.next_progress = now + PROGRESS_US;
+        if now >= self.next_second {
+            self.next_second = now + 1_000_000;
+            self.progress.recent_p99_us = self.simulation.stats.take_recent_p99();
+        }
+        self.progress.order = self.order;
+        self.progress.to_start = self.arrivals.end - self.arrivals.next;
+        self.progress.unsettled = self.simulation.unsettled();
+        self.progress.counts = self.simulation.stats.counts;
+        *lock(told) = self.progress;
+    }
+
+    /// Microseconds until something is due, at most until the controller wants to hear.
+    fn time_until_work(&self) -> Micros {
+        let now = self.clock.now();
+        let limit = self.next_progress.max(now);
+        let arrival = self
+            .arrivals
+            .due()
+            .map(|due| self.clock.begin_of(self.clock.tick_from(due)));
+        let due = self
+            .simulation
+            .next_due(self.clock.tick(limit))
+            .map(|tick| self.clock.begin_of(tick));
+        // What a full socket did not take is tried again soon.
+        let again = (!self.outbox.is_empty()).then_some(now + 1_000);
+        let first = [arrival, due, again]
+            .into_iter()
+            .flatten()
+            .fold(limit, Micros::min);
+        first.saturating_sub(now)
+    }
+}
+
+impl Arrivals {
+    const NONE: Self = Self {
+        from: 0,
+        rate: 0.0,
+        next: 0,
+        end: 0,
+        leaving: false,
+    };
+
+    /// When the next device is to start.
+    fn due(&self) -> Option<Micros> {
+        (self.next < self.end)
+            .then(|| self.from + (f64::from(self.next) * 1e6 / self.rate) as Micros)
+    }
+}
