@@ -6,9 +6,12 @@
 pub mod block;
 mod code;
 pub mod content_format;
+pub mod exchange;
 mod message;
 mod no_response;
+pub mod observe;
 pub mod option;
+pub mod pacing;
 
 pub use code::Code;
 pub use message::{

@@ -6,6 +6,9 @@ mod options;
 mod view;
 mod writer;
 
+#[cfg(test)]
+mod tests;
+
 pub use error::FormatError;
 pub use header::{Header, MessageType};
 pub use options::{OptionRef, Options};
