@@ -189,13 +189,11 @@ impl<B: AsRef<[u8]>> BodyWriter<B> {
         if size1.is_some_and(|most| (most as usize) < length) {
             return Ok(Written::Done);
         }
-        let szx = match hint {
-            Some(hint) if hint.szx() < self.szx => hint.szx(),
-            _ if self.in_blocks => return Ok(Written::Done),
-            _ => match (0..=self.szx).rfind(|szx| block_size(*szx) < length) {
-                Some(szx) => szx,
-                None => return Ok(Written::Done),
-            },
+        let smaller = |szx: &u8| *szx < self.szx && block_size(*szx) < length;
+        let hinted = hint.map(BlockValue::szx).filter(smaller);
+        let chosen = || (0..=self.szx).rfind(|szx| !self.in_blocks && block_size(*szx) < length);
+        let Some(szx) = hinted.or_else(chosen) else {
+            return Ok(Written::Done);
         };
         self.szx = szx;
         self.in_blocks = true;

@@ -115,11 +115,20 @@ fn too_large_in_one_piece_is_tried_again_in_blocks() {
         Ok(Written::Next)
     );
     assert_eq!(writer.block().block1, Some(block(0, 1, 128)));
-    let mut writer = BodyWriter::new(&body[..16], 6).unwrap();
+    // A hint at blocks that the body fits into is of no help.
+    let mut writer = BodyWriter::new(&body[..100], 6).unwrap();
     assert_eq!(
-        answer(&mut writer, too_large, Response::default()),
-        Ok(Written::Done)
+        answer(&mut writer, too_large, echo(block(0, 0, 128))),
+        Ok(Written::Next)
     );
+    assert_eq!(writer.block().block1, Some(block(0, 1, 64)));
+    for length in [0, 16] {
+        let mut writer = BodyWriter::new(&body[..length], 6).unwrap();
+        assert_eq!(
+            answer(&mut writer, too_large, echo(block(0, 0, 16))),
+            Ok(Written::Done)
+        );
+    }
 }
 
 #[test]
