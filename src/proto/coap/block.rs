@@ -3,7 +3,7 @@
 //! | body in a | we are the server | we are the client |
 //! |---|---|---|
 //! | request (Block1) | [`Assembler`] | [`BodyWriter`] |
-//! | response (Block2) | [`slice`] | [`BodyReader`] |
+//! | response (Block2) | [`slice()`] | [`BodyReader`] |
 
 mod assembler;
 mod identity;
