@@ -1,0 +1,1 @@
+//! Content formats: from payloads to values.
