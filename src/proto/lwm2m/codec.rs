@@ -1,7 +1,7 @@
 //! Content formats: from payloads to values (LwM2M Core 1.2 §7.5).
 //!
-//! One file per format; what they have in common: [`output`] checks paths and gives values their types,
-//! [`scalar`] converts, [`name`] reads paths, [`cbor_reader`] and [`json_reader`] read the notations.
+//! One file per format. What they share: `output` checks paths and gives values their types, `scalar`
+//! converts, `name` reads paths, `cbor_reader` and `json_reader` read the notations.
 
 mod cbor;
 mod cbor_reader;

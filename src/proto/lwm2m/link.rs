@@ -15,6 +15,9 @@ use super::{LwM2mVersion, Path, Version};
 /// Most links one list may have.
 pub const MAX_LINKS: usize = 4096;
 
+/// Longest object list in bytes.
+pub const MAX_BYTES: usize = 1 << 16;
+
 /// One object a device announced.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub struct AnnouncedObject {
@@ -184,9 +187,6 @@ pub enum LinkError {
     #[error("object list has more bytes than are accepted ({MAX_BYTES})")]
     TooLong,
 }
-
-/// Longest object list in bytes: [`MAX_LINKS`] links with room for attributes.
-pub const MAX_BYTES: usize = 1 << 18;
 
 impl LinkError {
     /// CoAP response code: 0x80 (4.00), or 0x8d (4.13) for a list that is too large.

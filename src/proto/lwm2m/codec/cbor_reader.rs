@@ -58,7 +58,7 @@ impl<'b> CborReader<'b> {
     pub(super) fn scalar(&mut self) -> Result<Scalar<'b>, DecodeError> {
         const EXPECTED: &str = "a number, boolean, text or bytes";
         Ok(match self.kind(EXPECTED)? {
-            Type::Bool => Scalar::Boolean(self.read(EXPECTED, Decoder::bool)?),
+            Type::Bool => Scalar::Boolean(self.boolean(EXPECTED)?),
             Type::String | Type::StringIndef => Scalar::Text(self.text(EXPECTED)?),
             Type::Bytes | Type::BytesIndef => Scalar::Bytes(self.bytes(EXPECTED)?),
             _ => Scalar::Number(self.number(EXPECTED)?),
@@ -109,6 +109,31 @@ impl<'b> CborReader<'b> {
         }
     }
 
+    /// Reads bytes, in one piece or several.
+    pub(super) fn bytes(&mut self, expected: &'static str) -> Result<Cow<'b, [u8]>, DecodeError> {
+        match self.kind(expected)? {
+            Type::Bytes => self.read(expected, Decoder::bytes).map(Cow::Borrowed),
+            Type::BytesIndef => self
+                .read(expected, |decoder| {
+                    let mut whole = Vec::new();
+                    for piece in decoder.bytes_iter()? {
+                        whole.extend_from_slice(piece?);
+                    }
+                    Ok(whole)
+                })
+                .map(Cow::Owned),
+            _ => Err(self.unexpected(expected)),
+        }
+    }
+
+    /// Reads a boolean.
+    pub(super) fn boolean(&mut self, expected: &'static str) -> Result<bool, DecodeError> {
+        match self.kind(expected)? {
+            Type::Bool => self.read(expected, Decoder::bool),
+            _ => Err(self.unexpected(expected)),
+        }
+    }
+
     /// Skips one item with everything in it.
     pub(super) fn skip(&mut self) -> Result<(), DecodeError> {
         self.read("a CBOR item", Decoder::skip)
@@ -153,20 +178,6 @@ impl<'b> CborReader<'b> {
             found: found.into(),
             expected,
         }
-    }
-
-    fn bytes(&mut self, expected: &'static str) -> Result<Cow<'b, [u8]>, DecodeError> {
-        if self.kind(expected)? == Type::Bytes {
-            return self.read(expected, Decoder::bytes).map(Cow::Borrowed);
-        }
-        self.read(expected, |decoder| {
-            let mut whole = Vec::new();
-            for piece in decoder.bytes_iter()? {
-                whole.extend_from_slice(piece?);
-            }
-            Ok(whole)
-        })
-        .map(Cow::Owned)
     }
 
     fn tagged_number(&mut self, expected: &'static str) -> Result<Number, DecodeError> {

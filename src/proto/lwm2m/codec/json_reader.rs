@@ -132,12 +132,13 @@ impl<'a> JsonReader<'a> {
         self.skip_nested(MAX_DEPTH)
     }
 
-    /// Makes sure that nothing follows.
+    /// Makes sure that nothing follows but NUL, with which some devices end their strings.
     pub(super) fn end(&self) -> Result<(), DecodeError> {
-        match self.peek() {
-            // Devices that send C strings include the NUL at the end.
-            None | Some(0) => Ok(()),
-            Some(_) => Err(self.unexpected("the end of the payload")),
+        let rest = &self.text[self.position..];
+        if rest.bytes().all(|byte| byte == 0) {
+            Ok(())
+        } else {
+            Err(self.unexpected("the end of the payload"))
         }
     }
 

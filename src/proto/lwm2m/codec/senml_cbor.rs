@@ -55,9 +55,17 @@ fn field<'b>(reader: &mut CborReader<'b>, fields: &mut Fields<'b>) -> Result<(),
             let text = reader.text("an object link, text")?;
             fields.set_value(label, Scalar::ObjectLink(text), offset)?;
         }
-        Label::StringValue | Label::BooleanValue | Label::DataValue => {
-            let scalar = scalar_of(reader, label)?;
-            fields.set_value(label, scalar, offset)?;
+        Label::StringValue => {
+            let text = reader.text("a string value, text")?;
+            fields.set_value(label, Scalar::Text(text), offset)?;
+        }
+        Label::BooleanValue => {
+            let boolean = reader.boolean("a boolean value")?;
+            fields.set_value(label, Scalar::Boolean(boolean), offset)?;
+        }
+        Label::DataValue => {
+            let bytes = reader.bytes("a data value, bytes")?;
+            fields.set_value(label, Scalar::Bytes(bytes), offset)?;
         }
         Label::Ignored => reader.skip()?,
         Label::MustUnderstand => {
@@ -69,20 +77,6 @@ fn field<'b>(reader: &mut CborReader<'b>, fields: &mut Fields<'b>) -> Result<(),
         }
     }
     Ok(())
-}
-
-/// Reads the value of a field that fixes its type.
-fn scalar_of<'b>(reader: &mut CborReader<'b>, label: Label) -> Result<Scalar<'b>, DecodeError> {
-    let (expected, wanted): (_, &[Type]) = match label {
-        Label::StringValue => ("a string value, text", &[Type::String, Type::StringIndef]),
-        Label::BooleanValue => ("a boolean value", &[Type::Bool]),
-        _ => ("a data value, bytes", &[Type::Bytes, Type::BytesIndef]),
-    };
-    if wanted.contains(&reader.kind(expected)?) {
-        reader.scalar()
-    } else {
-        Err(reader.unexpected(expected))
-    }
 }
 
 /// Reads a key: the number of RFC 8428, or a name for fields without one, such as `vlo`.

@@ -23,7 +23,8 @@ pub(super) fn decode(payload: &[u8], output: &mut Output<'_>) -> Result<(), Deco
 }
 
 fn parse(text: &str, resource_type: ResourceType) -> Option<Value> {
-    let trimmed = text.trim_ascii();
+    let trimmed =
+        text.trim_matches(|character: char| character.is_ascii_whitespace() || character == '\0');
     match resource_type {
         ResourceType::String => Some(Value::String(text.into())),
         ResourceType::Corelnk => Some(Value::Corelnk(text.into())),
