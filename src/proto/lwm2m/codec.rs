@@ -1,4 +1,4 @@
-//! Content formats: from payloads to values (LwM2M Core 1.2 §7.5).
+//! Content formats: from payloads to values (LwM2M Core, "Data Formats for Transferring Resource Information").
 //!
 //! One file per format. What they share: `output` checks paths and gives values their types, `scalar`
 //! converts, `name` reads paths, `cbor_reader` and `json_reader` read the notations.

@@ -1,4 +1,4 @@
-//! The object list of a Register or Update (LwM2M Core §6.2.1 and §7.2.3), in link format (RFC 6690).
+//! The object list of a Register or Update (LwM2M Core §6.2.1), in link format (RFC 6690).
 
 mod classify;
 mod default_versions;
@@ -12,7 +12,7 @@ pub use syntax::{Attribute, Link, Links};
 
 use super::{LwM2mVersion, Path, Version};
 
-/// Most links one list may have.
+/// Most elements one list may have, links or not.
 pub const MAX_LINKS: usize = 4096;
 
 /// Longest object list in bytes.

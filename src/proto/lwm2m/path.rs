@@ -1,4 +1,4 @@
-//! Where a value lives: object, Object Instance, Resource, Resource Instance (LwM2M Core §7.2).
+//! Where a value lives: object, Object Instance, Resource, Resource Instance (LwM2M Core, "Identifiers").
 
 use std::fmt;
 use std::str::FromStr;
@@ -19,7 +19,7 @@ impl Path {
         len: 0,
     };
 
-    /// Largest id that may be used; 65535 is reserved (LwM2M Core §7.2).
+    /// Largest id that may be used; 65535 is reserved (LwM2M Core, "Identifiers").
     pub const MAX_ID: u16 = u16::MAX - 1;
 
     /// `/object`. Like the other constructors it takes ids as given; parsing and [`Path::child`] refuse 65535.

@@ -1,4 +1,4 @@
-//! CBOR: one data item for one value (LwM2M Core 1.2 §7.5.4).
+//! CBOR: one data item for one value (LwM2M 1.1).
 
 use super::DecodeError;
 use super::cbor_reader::CborReader;

@@ -1,4 +1,4 @@
-//! LwM2M CBOR: nested maps from ids to values (LwM2M Core 1.2 §7.5.6).
+//! LwM2M CBOR: nested maps from ids to values (LwM2M 1.2).
 //!
 //! A key is one id, or an array of ids for several levels at once.
 

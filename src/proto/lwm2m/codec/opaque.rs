@@ -1,4 +1,4 @@
-//! Opaque: the bytes of one value (LwM2M Core 1.2 §7.5.3).
+//! Opaque: the bytes of one value.
 
 use std::borrow::Cow;
 

@@ -141,7 +141,7 @@ impl Pack {
                 self.base_value.map_or(number, |base| base.plus(number)),
             )),
             Some((_, value)) => Some(value),
-            // An absent value counts as zero beside a base value (RFC 8428 §4.3).
+            // An absent value counts as zero beside a base value.
             None if is_named => self.base_value.map(Scalar::Number),
             None => None,
         };

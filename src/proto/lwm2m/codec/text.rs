@@ -1,4 +1,4 @@
-//! Plain text: one value in decimal, `0`/`1`, base64 or as it is (LwM2M Core 1.2 §7.5.2).
+//! Plain text: one value in decimal, `0`/`1`, base64 or as it is.
 
 use super::output::Output;
 use super::scalar::{Number, Scalar};

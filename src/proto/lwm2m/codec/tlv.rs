@@ -1,4 +1,4 @@
-//! TLV: entries of type, id, length and value, nested by level (LwM2M Core 1.2 §7.5.5, 1.0 §6.4.3).
+//! TLV: entries of type, id, length and value, nested by level (LwM2M Core 1.0 §6.4.3).
 //!
 //! Clients differ in how many levels they wrap around what was asked for; every entry is placed by its own
 //! level and id, and the request fills in the levels above.

@@ -15,25 +15,28 @@ pub(super) fn classify(raw: &str, lwm2m: LwM2mVersion) -> Result<ObjectLinks, Li
     }
     let root = root_link(raw)?;
     let mut announced = Announced::default();
-    let mut first_text = None;
-    let mut links = 0;
-    for link in Links::new(raw) {
+    let mut first_element = None;
+    let mut has_link = false;
+    for (index, link) in Links::new(raw).enumerate() {
         let link = link?;
-        let Some(target) = link.target else {
-            first_text = first_text.or(Some(link.offset));
-            announced.put_aside(&link);
-            continue;
-        };
-        links += 1;
-        if links > MAX_LINKS {
+        first_element.get_or_insert(link.offset);
+        if index == MAX_LINKS {
             return Err(LinkError::TooManyLinks {
                 offset: link.offset,
             });
         }
-        announced.add(&link, relative(target, root.path));
+        match link.target {
+            Some(target) => {
+                has_link = true;
+                announced.add(&link, relative(target, root.path));
+            }
+            None => announced.put_aside(&link),
+        }
     }
-    if links == 0 {
-        return Err(first_text.map_or(LinkError::Empty, |offset| LinkError::NoLink { offset }));
+    match first_element {
+        None => return Err(LinkError::Empty),
+        Some(offset) if !has_link => return Err(LinkError::NoLink { offset }),
+        Some(_) => {}
     }
     let (objects, instances) = announced.objects(lwm2m);
     Ok(ObjectLinks {
