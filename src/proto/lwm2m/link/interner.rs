@@ -9,9 +9,12 @@ use hashbrown::HashTable;
 use super::{LinkError, ObjectLinks};
 use crate::proto::lwm2m::LwM2mVersion;
 
+/// Longest list that is shared; it bounds what lists that nobody holds any more can take up.
+const MAX_SHARED_BYTES: usize = 1 << 14;
+
 /// Shares object lists: devices of one model send the same bytes, which are then parsed and kept once.
 ///
-/// Holds at most `capacity` lists. When full, lists that no registration holds any more are dropped; when
+/// Holds at most `capacity` lists of at most 16 KiB. When full, lists that no registration holds any more are dropped; when
 /// all are held, further ones are parsed and handed out without being shared, and counted.
 #[derive(Debug)]
 pub struct LinkInterner {
@@ -53,7 +56,7 @@ impl LinkInterner {
             return Ok(Arc::clone(list));
         }
         let list = Arc::new(ObjectLinks::parse(payload, lwm2m)?);
-        if self.make_room() {
+        if payload.len() <= MAX_SHARED_BYTES && self.make_room() {
             let hasher = &self.hasher;
             let rehash =
                 |list: &Arc<ObjectLinks>| hash_of(hasher, list.raw().as_bytes(), list.lwm2m());
@@ -76,7 +79,7 @@ impl LinkInterner {
         self.lists.is_empty()
     }
 
-    /// How many lists were handed out without being shared because all places were taken.
+    /// How many lists were handed out without being shared: too long, or all places taken.
     #[must_use]
     pub fn unshared(&self) -> u64 {
         self.unshared

@@ -384,6 +384,17 @@ fn when_all_lists_are_held_further_ones_are_handed_out_unshared() {
 }
 
 #[test]
+fn a_very_long_list_is_handed_out_unshared() {
+    let mut interner = interner(4);
+    let list = "</3/0>,".repeat(3000);
+    let links = interner
+        .intern(list.as_bytes(), LwM2mVersion::V1_1)
+        .expect("a good list");
+    assert!(links.announces(&Path::instance(3, 0)));
+    assert_eq!((interner.len(), interner.unshared()), (0, 1));
+}
+
+#[test]
 fn a_list_that_is_refused_is_not_kept() {
     let mut interner = interner(4);
     assert_eq!(
