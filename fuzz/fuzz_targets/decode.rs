@@ -1,4 +1,5 @@
-//! Any payload of any format is decoded or refused, below the path asked for and within bounded memory.
+//! Any payload of any format is decoded or refused, below the path asked for and within bounded
+//! memory.
 
 #![no_main]
 

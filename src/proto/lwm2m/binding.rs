@@ -56,7 +56,8 @@ impl Binding {
 
     /// Whether `version` defines this binding.
     ///
-    /// 1.0: one of `U UQ S SQ US UQS` (LwM2M 1.0 §5.3.1.1). 1.1: any set of `U T S N`. 1.2: also `M H`.
+    /// 1.0: one of `U UQ S SQ US UQS` (LwM2M 1.0 §5.3.1.1). 1.1: any set of `U T S N`.
+    /// 1.2: also `M H`.
     ///
     /// # Errors
     /// [`BindingError::NotInVersion`] with what the version accepts.
@@ -107,7 +108,8 @@ impl fmt::Debug for Binding {
 impl FromStr for Binding {
     type Err = BindingError;
 
-    /// Reads any set of known letters in any order; [`Binding::check`] tells whether a version allows it.
+    /// Reads any set of known letters in any order; [`Binding::check`] tells whether a version
+    /// allows it.
     fn from_str(text: &str) -> Result<Self, BindingError> {
         let mut binding = Self(0);
         for letter in text.chars() {

@@ -1,7 +1,8 @@
-//! Content formats: from payloads to values (LwM2M Core, "Data Formats for Transferring Resource Information").
+//! Content formats: from payloads to values (LwM2M Core, "Data Formats for Transferring Resource
+//! Information").
 //!
-//! One file per format. What they share: `output` checks paths and gives values their types, `scalar`
-//! converts, `name` reads paths, `cbor_reader` and `json_reader` read the notations.
+//! One file per format. What they share: `output` checks paths and gives values their types,
+//! `scalar` converts, `name` reads paths, `cbor_reader` and `json_reader` read the notations.
 
 mod cbor;
 mod cbor_reader;
@@ -47,7 +48,8 @@ pub enum DataFormat {
 }
 
 impl DataFormat {
-    /// The format with this CoAP number; 1542 and 1543 are those of TLV and JSON before registration.
+    /// The format with this CoAP number; 1542 and 1543 are those of TLV and JSON before
+    /// registration.
     #[must_use]
     pub const fn from_number(number: u16) -> Option<Self> {
         Some(match number {
@@ -70,19 +72,20 @@ impl DataFormat {
     }
 }
 
-/// Decodes `payload` of content format `format` and hands each value to `sink` in the order received.
+/// Decodes `payload` of content format `format` and hands each value to `sink` in the order
+/// received.
 ///
-/// `base` is the path the payload answers for: of a read or observation, or [`Path::ROOT`] for Send and
-/// composite operations. Values get the type `types` knows for their Resource, else the one they have in
-/// the payload: text of unknown type is a String, TLV of unknown type is Opaque. Relative times are
-/// counted from `now`.
+/// `base` is the path the payload answers for: of a read or observation, or [`Path::ROOT`] for Send
+/// and composite operations. Values get the type `types` knows for their Resource, else the one
+/// they have in the payload: text of unknown type is a String, TLV of unknown type is Opaque.
+/// Relative times are counted from `now`.
 ///
-/// Memory is bounded by the payload: nothing is collected here, and a record takes at least two bytes of
-/// payload.
+/// Memory is bounded by the payload: nothing is collected here, and a record takes at least two
+/// bytes of payload.
 ///
 /// # Errors
-/// The first thing wrong with the payload. Values before it have been handed out by then; a caller that
-/// takes a payload as a whole collects them and drops them on an error.
+/// The first thing wrong with the payload. Values before it have been handed out by then; a caller
+/// that takes a payload as a whole collects them and drops them on an error.
 pub fn decode(
     format: u16,
     base: &Path,

@@ -3,7 +3,8 @@
 /// Longest excerpt in bytes, so that a diagnostic payload with two of them still fits in 100 bytes.
 const MAX_BYTES: usize = 24;
 
-/// The beginning of `text`, at most 24 bytes, with control characters replaced and `..` where it was cut.
+/// The beginning of `text`, at most 24 bytes, with control characters replaced and `..` where it
+/// was cut.
 pub(super) fn excerpt(text: &str) -> Box<str> {
     let mut out = String::with_capacity(text.len().min(MAX_BYTES));
     for character in text.chars() {

@@ -35,8 +35,9 @@ pub struct AnnouncedObject {
 /// The object list of one registration, parsed once and shared by all devices that sent the same.
 ///
 /// Real devices are taken as they are: `ver` and `ct` with or without quotes, white space, empty
-/// elements, missing commas, a leading `lwm2m="1.0",`, object and instance links in any order and more
-/// than once. Links that name no object or Object Instance are kept aside in [`ObjectLinks::other_links`].
+/// elements, missing commas, a leading `lwm2m="1.0",`, object and instance links in any order and
+/// more than once. Links that name no object or Object Instance are kept aside in
+/// [`ObjectLinks::other_links`].
 #[derive(Debug, Eq, PartialEq)]
 pub struct ObjectLinks {
     raw: Box<str>,
@@ -60,13 +61,15 @@ impl ObjectLinks {
         classify::classify(raw, lwm2m)
     }
 
-    /// Where the objects live when not at `/`: the link with `rt="oma.lwm2m"`, without slash at the end.
+    /// Where the objects live when not at `/`: the link with `rt="oma.lwm2m"`, without slash at the
+    /// end.
     #[must_use]
     pub fn alternate_path(&self) -> Option<&str> {
         self.alternate_path.as_deref()
     }
 
-    /// Numbers of the content formats the device says it supports (`ct` of the root link), as stated.
+    /// Numbers of the content formats the device says it supports (`ct` of the root link), as
+    /// stated.
     #[must_use]
     pub fn content_formats(&self) -> &[u16] {
         &self.content_formats
@@ -124,8 +127,8 @@ impl ObjectLinks {
     }
 
     /// Elements of the list that announce no object for this server, as received: links outside the
-    /// alternate path, with other than numeric segments, with the reserved id 65535, to Resources or to
-    /// the Security object, and text that is no link.
+    /// alternate path, with other than numeric segments, with the reserved id 65535, to Resources
+    /// or to the Security object, and text that is no link.
     pub fn other_links(&self) -> impl ExactSizeIterator<Item = &str> {
         self.other.iter().map(|span| &self.raw[span.range()])
     }

@@ -1,4 +1,5 @@
-//! Where a value lives: object, Object Instance, Resource, Resource Instance (LwM2M Core, "Identifiers").
+//! Where a value lives: object, Object Instance, Resource, Resource Instance (LwM2M Core,
+//! "Identifiers").
 
 use std::fmt;
 use std::str::FromStr;
@@ -22,7 +23,8 @@ impl Path {
     /// Largest id that may be used; 65535 is reserved (LwM2M Core, "Identifiers").
     pub const MAX_ID: u16 = u16::MAX - 1;
 
-    /// `/object`. Like the other constructors it takes ids as given; parsing and [`Path::child`] refuse 65535.
+    /// `/object`. Like the other constructors it takes ids as given; parsing and [`Path::child`]
+    /// refuse 65535.
     #[must_use]
     pub const fn object(object: u16) -> Self {
         Self {

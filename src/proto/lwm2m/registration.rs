@@ -30,7 +30,8 @@ pub struct RegisterParams<'a> {
     pub lifetime: Option<u32>,
     /// LwM2M version (`lwm2m`); see [`RegisterParams::version_in_force`].
     pub version: Option<LwM2mVersion>,
-    /// Binding as stated (`b`), not checked against the version: devices that mix them up must get in.
+    /// Binding as stated (`b`), not checked against the version: devices that mix them up must get
+    /// in.
     pub binding: Option<Binding>,
     /// Queue mode, by the parameter `Q` or by the binding (`UQ`).
     pub queue_mode: bool,
@@ -46,8 +47,9 @@ impl<'a> RegisterParams<'a> {
     /// Reads the Uri-Query options of a Register.
     ///
     /// # Errors
-    /// The first reason to refuse; an unsupported version (4.12) goes before everything else, so that
-    /// a device of a later version is told to fall back rather than that its parameters are wrong.
+    /// The first reason to refuse; an unsupported version (4.12) goes before everything else, so
+    /// that a device of a later version is told to fall back rather than that its parameters are
+    /// wrong.
     pub fn parse(queries: impl Iterator<Item = &'a [u8]>) -> Result<Self, RegistrationError> {
         let mut raw = RawRegister::default();
         let read = raw.read(queries);
@@ -125,8 +127,8 @@ impl<'a> UpdateParams<'a> {
 
 /// Seconds a registration is valid when `stated` is its `lt`, `None` for ever.
 ///
-/// Absent means 86,400. Zero means for ever in LwM2M 1.2 (Server object 1.2, Resource 1) and counts as
-/// absent before.
+/// Absent means 86,400. Zero means for ever in LwM2M 1.2 (Server object 1.2, Resource 1) and counts
+/// as absent before.
 #[must_use]
 pub fn lifetime_in_force(stated: Option<u32>, version: LwM2mVersion) -> Option<u32> {
     match stated {

@@ -15,7 +15,8 @@ pub(super) fn decode(payload: &[u8], output: &mut Output<'_>) -> Result<(), Deco
     reader.end()
 }
 
-/// Reads a map below `parent`. Every key adds at least one id and a path has four, so nesting is bounded.
+/// Reads a map below `parent`. Every key adds at least one id and a path has four, so nesting is
+/// bounded.
 fn map(
     reader: &mut CborReader<'_>,
     parent: Path,

@@ -26,8 +26,8 @@ impl NameBuilder {
 
     /// The path of `name` behind the base name.
     ///
-    /// A single slash at the end, one too many between the two, and a missing one in front are put right.
-    /// No name at all means `request`, the path asked for.
+    /// A single slash at the end, one too many between the two, and a missing one in front are put
+    /// right. No name at all means `request`, the path asked for.
     pub(super) fn path(
         &mut self,
         name: &str,

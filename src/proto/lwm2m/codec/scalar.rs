@@ -56,8 +56,8 @@ pub(super) enum Scalar<'a> {
 impl Scalar<'_> {
     /// The value in type `expected`, or in the notation's own type when none is known.
     ///
-    /// Conversions that lose nothing are made: `5.0` is an Integer, any number a Float, 0 and 1 a Boolean,
-    /// `3:0` an Objlnk. A Time with a fraction is cut to the second before.
+    /// Conversions that lose nothing are made: `5.0` is an Integer, any number a Float, 0 and 1 a
+    /// Boolean, `3:0` an Objlnk. A Time with a fraction is cut to the second before.
     ///
     /// # Errors
     /// What the payload holds instead.

@@ -16,7 +16,8 @@ use crate::proto::lwm2m::{ResourceType, Value};
 /// 2026-11-23T17:06:40Z, close to when the payloads were recorded.
 const NOW: UnixMillis = 1_795_453_600_000;
 
-/// The definitions of Device, of Server and of Anjay's test object, as far as the payloads need them.
+/// The definitions of Device, of Server and of Anjay's test object, as far as the payloads need
+/// them.
 struct Definitions;
 
 impl ResourceTypes for Definitions {

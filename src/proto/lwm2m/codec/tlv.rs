@@ -1,7 +1,7 @@
 //! TLV: entries of type, id, length and value, nested by level (LwM2M Core 1.0 §6.4.3).
 //!
-//! Clients differ in how many levels they wrap around what was asked for; every entry is placed by its own
-//! level and id, and the request fills in the levels above.
+//! Clients differ in how many levels they wrap around what was asked for; every entry is placed by
+//! its own level and id, and the request fills in the levels above.
 
 mod entry;
 mod value;
@@ -24,7 +24,8 @@ pub(super) fn decode(payload: &[u8], output: &mut Output<'_>) -> Result<(), Deco
     entries(Entries::new(payload, 0), None, base, output)
 }
 
-/// Reads entries that stand inside of an entry of level `container`, whose path is `parent`, or at the top.
+/// Reads entries that stand inside of an entry of level `container`, whose path is `parent`, or at
+/// the top.
 fn entries(
     entries: Entries<'_>,
     container: Option<Level>,
@@ -73,7 +74,8 @@ fn place(entry: &Entry<'_>, parent: Path) -> Result<Path, DecodeError> {
     };
     let above = match parent.segments().get(..above) {
         Some(ids) => ids.iter().try_fold(Path::ROOT, |path, &id| path.child(id)),
-        // Resources without their instance, in answer to a request for an object that can have only one.
+        // Resources without their instance, in answer to a request for an object that can have only
+        // one.
         None if above == 2 => parent.child(0),
         None => {
             return Err(DecodeError::Malformed {

@@ -4,10 +4,11 @@ use crate::proto::lwm2m::{LwM2mVersion, Version};
 
 /// Version of `object` when a registration of version `lwm2m` states none.
 ///
-/// Every LwM2M version brings its own versions of the core objects. The table follows the OMA registry:
-/// for each LwM2M version the newest object version whose definition names that version's technical
-/// specification (Core-V1_1_1 for 1.1; Core-V1_2 and its correction releases for 1.2), and for OSCORE
-/// in 1.2 version 2.0 of 2021, which corrects the types of 1.1. Every other object is 1.0.
+/// Every LwM2M version brings its own versions of the core objects. The table follows the OMA
+/// registry: for each LwM2M version the newest object version whose definition names that version's
+/// technical specification (Core-V1_1_1 for 1.1; Core-V1_2 and its correction releases for 1.2),
+/// and for OSCORE in 1.2 version 2.0 of 2021, which corrects the types of 1.1. Every other object
+/// is 1.0.
 pub(super) fn default_version(object: u16, lwm2m: LwM2mVersion) -> Version {
     let table: &[(u16, Version)] = match lwm2m {
         LwM2mVersion::V1_0 => &[],

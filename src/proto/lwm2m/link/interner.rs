@@ -12,22 +12,26 @@ use crate::proto::lwm2m::LwM2mVersion;
 /// Longest list that is shared; it bounds what lists that nobody holds any more can take up.
 const MAX_SHARED_BYTES: usize = 1 << 14;
 
-/// Shares object lists: devices of one model send the same bytes, which are then parsed and kept once.
+/// Shares object lists: devices of one model send the same bytes, which are then parsed and kept
+/// once.
 ///
-/// Holds at most `capacity` lists of at most 16 KiB. When full, lists that no registration holds any more are dropped; when
-/// all are held, further ones are parsed and handed out without being shared, and counted.
+/// Holds at most `capacity` lists of at most 16 KiB. When full, lists that no registration holds
+/// any more are dropped; when all are held, further ones are parsed and handed out without being
+/// shared, and counted.
 #[derive(Debug)]
 pub struct LinkInterner {
     lists: HashTable<Arc<ObjectLinks>>,
     hasher: RandomState,
     capacity: usize,
-    /// Lists handed out unshared since the last sweep: sweeping again pays only after some of these.
+    /// Lists handed out unshared since the last sweep: sweeping again pays only after some of
+    /// these.
     missed: usize,
     unshared: u64,
 }
 
 impl LinkInterner {
-    /// Keeps up to `capacity` lists. `keys` must be unpredictable for peers, or they could make lists collide.
+    /// Keeps up to `capacity` lists. `keys` must be unpredictable for peers, or they could make
+    /// lists collide.
     #[must_use]
     pub fn new(capacity: usize, keys: [u64; 2]) -> Self {
         let [a, b] = keys;
@@ -85,8 +89,8 @@ impl LinkInterner {
         self.unshared
     }
 
-    /// Makes sure of a vacant place if possible. A sweep looks at every list, so after one that freed
-    /// little the next waits until an eighth of the capacity was missed.
+    /// Makes sure of a vacant place if possible. A sweep looks at every list, so after one that
+    /// freed little the next waits until an eighth of the capacity was missed.
     fn make_room(&mut self) -> bool {
         if self.lists.len() < self.capacity {
             return true;

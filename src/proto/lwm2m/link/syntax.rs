@@ -1,15 +1,16 @@
 //! Link format, read with every tolerance devices need (RFC 6690 §2).
 //!
-//! Elements of a list are separated by commas outside of `<>` and quotes. An element is a link when it
-//! begins with `<`; everything else is plain text. A `<` after a complete link begins the next one even
-//! when the comma is missing.
+//! Elements of a list are separated by commas outside of `<>` and quotes. An element is a link when
+//! it begins with `<`; everything else is plain text. A `<` after a complete link begins the next
+//! one even when the comma is missing.
 
 use super::LinkError;
 
 /// One element of a list.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub struct Link<'a> {
-    /// Text between `<` and `>` without white space around it; `None` for an element that is no link.
+    /// Text between `<` and `>` without white space around it; `None` for an element that is no
+    /// link.
     pub target: Option<&'a str>,
     /// Offset of the element in the list.
     pub offset: usize,
@@ -141,7 +142,8 @@ fn attribute_length(text: &str) -> usize {
     scan(text, |byte| byte == b';')
 }
 
-/// Bytes up to the first one outside of quotes that `ends`. A quote that never closes is plain text.
+/// Bytes up to the first one outside of quotes that `ends`. A quote that never closes is plain
+/// text.
 fn scan(text: &str, ends: impl Fn(u8) -> bool) -> usize {
     let bytes = text.as_bytes();
     let mut position = 0;
