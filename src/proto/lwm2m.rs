@@ -1,1 +1,16 @@
 //! LwM2M: paths, links, registration parameters, values and their formats.
+
+mod binding;
+mod excerpt;
+mod path;
+mod value;
+mod version;
+
+pub mod codec;
+pub mod link;
+pub mod registration;
+
+pub use binding::{Binding, BindingError};
+pub use path::{Path, PathError};
+pub use value::{ParseObjlnkError, Record, ResourceType, ResourceTypes, Value, parse_objlnk};
+pub use version::{LwM2mVersion, Version, VersionError};
