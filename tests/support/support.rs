@@ -1,0 +1,5 @@
+//! What the tests share that run the engine as a process.
+
+pub mod engine;
+pub mod http;
+pub mod wait;
