@@ -1,5 +1,7 @@
 //! The Leshan client library.
 
+use std::time::Duration;
+
 use serde_json::json;
 
 use super::client::Kind;
@@ -52,6 +54,12 @@ fn a_device_that_moved_to_another_port_stays_observed_after_its_update() {
         return;
     };
     pair.device.tell("rebind", "rebound");
+    // Notified from where the engine does not know it: that must neither count nor end the observation.
+    pair.device.tell("set /3/0/9 13", "set");
+    std::thread::sleep(Duration::from_millis(300));
+    let level = &pair.engine.telemetry(ENDPOINT)["batteryLevel"][0]["value"];
+    assert_eq!(*level, 100);
+
     pair.device.tell("update", "updated");
     pair.device.tell("set /3/0/9 31", "set");
     pair.engine
