@@ -52,7 +52,7 @@ fn malformed_confirmable_messages_are_reset() {
         ("40021005f0", "the reserved option delta"),
         ("400210060f", "the reserved option length"),
         ("40021007b57264", "an option cut short"),
-        ("40021008b2726401d0", "an extended delta cut short"),
+        ("40021008b27264d0", "an extended delta cut short"),
         ("4000100901", "an empty message with bytes after it"),
         ("4020100a", "a code of the reserved class 1"),
         ("40e0100b", "a code of the reserved class 7"),

@@ -81,18 +81,6 @@ impl Peer {
         }
     }
 
-    /// Answers what the engine still reads, with 4.04, until it asks for nothing more.
-    pub fn refuse_reads(&mut self) {
-        while let Some(request) = self.next(SILENCE, is_request) {
-            let packet = parse(&request);
-            self.send(
-                &Datagram::ack(NOT_FOUND, mid(&request))
-                    .token(packet.get_token())
-                    .encode(),
-            );
-        }
-    }
-
     /// The next request of the engine.
     fn request(&mut self) -> Vec<u8> {
         if let Some(request) = self.requests.pop_front() {
