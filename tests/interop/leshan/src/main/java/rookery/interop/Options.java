@@ -1,0 +1,64 @@
+package rookery.interop;
+
+import java.util.Iterator;
+import java.util.LinkedHashMap;
+import java.util.List;
+import java.util.Map;
+
+import org.eclipse.leshan.core.LwM2m.LwM2mVersion;
+
+/** The command line. */
+record Options(String serverUri, String endpoint, LwM2mVersion version, long lifetime, boolean queueMode,
+        Map<String, String> attributes, String bind) {
+
+    static final String USAGE = """
+            usage: leshan SERVER_URI ENDPOINT [options]
+              --lwm2m 1.0|1.1     version of the registration (1.1)
+              --lifetime SECONDS  lifetime of the registration (300)
+              --queue             queue mode
+              --attribute K=V     one more parameter of the registration
+              --bind ADDRESS      local address (127.0.0.1)""";
+
+    static Options parse(List<String> arguments) {
+        if (arguments.size() < 2) {
+            throw new IllegalArgumentException("SERVER_URI and ENDPOINT are needed");
+        }
+        LwM2mVersion version = LwM2mVersion.V1_1;
+        long lifetime = 300;
+        boolean queueMode = false;
+        String bind = "127.0.0.1";
+        Map<String, String> attributes = new LinkedHashMap<>();
+
+        Iterator<String> rest = arguments.subList(2, arguments.size()).iterator();
+        while (rest.hasNext()) {
+            String flag = rest.next();
+            switch (flag) {
+            case "--lwm2m" -> version = version(value(flag, rest));
+            case "--lifetime" -> lifetime = Long.parseLong(value(flag, rest));
+            case "--queue" -> queueMode = true;
+            case "--bind" -> bind = value(flag, rest);
+            case "--attribute" -> {
+                String[] pair = value(flag, rest).split("=", 2);
+                attributes.put(pair[0], pair.length == 2 ? pair[1] : null);
+            }
+            default -> throw new IllegalArgumentException("unknown option " + flag);
+            }
+        }
+        return new Options(arguments.get(0), arguments.get(1), version, lifetime, queueMode, attributes,
+                bind);
+    }
+
+    private static String value(String flag, Iterator<String> rest) {
+        if (!rest.hasNext()) {
+            throw new IllegalArgumentException(flag + " needs a value");
+        }
+        return rest.next();
+    }
+
+    private static LwM2mVersion version(String text) {
+        if (!LwM2mVersion.isSupported(text)) {
+            throw new IllegalArgumentException("--lwm2m is 1.0 or 1.1, not " + text);
+        }
+        return LwM2mVersion.get(text);
+    }
+}

@@ -1,0 +1,7 @@
+//! What the tests share that run the engine as a process.
+
+pub mod datagram;
+pub mod engine;
+pub mod http;
+pub mod peer;
+pub mod wait;
