@@ -1,1 +1,3 @@
 //! What the product does with devices and their values.
+
+pub mod storage;
