@@ -15,6 +15,12 @@ pub use crate::engine::view::{
 };
 pub use crate::engine::{Cursor, EngineError};
 
+/// An answer of the engine.
+pub type Answer<'a, T> = BoxFuture<'a, Result<T, EngineError>>;
+
+/// A part of the list of endpoints and where it goes on.
+pub type EnginePage = (Vec<DeviceSummary>, Option<Cursor>);
+
 /// What services ask of the engine. Methods that look at an endpoint answer `None` when the engine
 /// does not hold it: it is unknown, or provisioned and has not registered since the start.
 pub trait Engine: Send + Sync + 'static {
@@ -26,39 +32,22 @@ pub trait Engine: Send + Sync + 'static {
 
     /// Endpoints shard by shard in slot order, and where to go on. May return fewer than `limit`
     /// although there are more: it looks at a bounded number of endpoints per call.
-    fn list(
-        &self,
-        filter: DeviceFilter,
-        from: Cursor,
-        limit: usize,
-    ) -> BoxFuture<'_, Result<(Vec<DeviceSummary>, Option<Cursor>), EngineError>>;
+    fn list(&self, filter: DeviceFilter, from: Cursor, limit: usize) -> Answer<'_, EnginePage>;
 
     /// One line about an endpoint.
-    fn summary<'a>(
-        &'a self,
-        endpoint: &'a str,
-    ) -> BoxFuture<'a, Result<Option<DeviceSummary>, EngineError>>;
+    fn summary<'a>(&'a self, endpoint: &'a str) -> Answer<'a, Option<DeviceSummary>>;
 
     /// The registration of an endpoint.
-    fn registration<'a>(
-        &'a self,
-        endpoint: &'a str,
-    ) -> BoxFuture<'a, Result<Option<Box<RegistrationView>>, EngineError>>;
+    fn registration<'a>(&'a self, endpoint: &'a str) -> Answer<'a, Option<Box<RegistrationView>>>;
 
     /// Latest values of an endpoint.
-    fn telemetry<'a>(
-        &'a self,
-        endpoint: &'a str,
-    ) -> BoxFuture<'a, Result<Option<TelemetryView>, EngineError>>;
+    fn telemetry<'a>(&'a self, endpoint: &'a str) -> Answer<'a, Option<TelemetryView>>;
 
     /// Client attributes of an endpoint.
-    fn attributes<'a>(
-        &'a self,
-        endpoint: &'a str,
-    ) -> BoxFuture<'a, Result<Option<AttributesView>, EngineError>>;
+    fn attributes<'a>(&'a self, endpoint: &'a str) -> Answer<'a, Option<AttributesView>>;
 
     /// Forgets an endpoint; `false` when the engine did not hold it.
-    fn remove<'a>(&'a self, endpoint: &'a str) -> BoxFuture<'a, Result<bool, EngineError>>;
+    fn remove<'a>(&'a self, endpoint: &'a str) -> Answer<'a, bool>;
 
     /// Whether the engine holds an endpoint.
     fn holds(&self, endpoint: &str) -> bool;
@@ -82,44 +71,27 @@ impl Engine for crate::engine::EngineHandle {
         self.listeners().to_vec()
     }
 
-    fn list(
-        &self,
-        filter: DeviceFilter,
-        from: Cursor,
-        limit: usize,
-    ) -> BoxFuture<'_, Result<(Vec<DeviceSummary>, Option<Cursor>), EngineError>> {
+    fn list(&self, filter: DeviceFilter, from: Cursor, limit: usize) -> Answer<'_, EnginePage> {
         self.list(filter, from, limit).boxed()
     }
 
-    fn summary<'a>(
-        &'a self,
-        endpoint: &'a str,
-    ) -> BoxFuture<'a, Result<Option<DeviceSummary>, EngineError>> {
+    fn summary<'a>(&'a self, endpoint: &'a str) -> Answer<'a, Option<DeviceSummary>> {
         self.summary(endpoint).boxed()
     }
 
-    fn registration<'a>(
-        &'a self,
-        endpoint: &'a str,
-    ) -> BoxFuture<'a, Result<Option<Box<RegistrationView>>, EngineError>> {
+    fn registration<'a>(&'a self, endpoint: &'a str) -> Answer<'a, Option<Box<RegistrationView>>> {
         self.registration(endpoint).boxed()
     }
 
-    fn telemetry<'a>(
-        &'a self,
-        endpoint: &'a str,
-    ) -> BoxFuture<'a, Result<Option<TelemetryView>, EngineError>> {
+    fn telemetry<'a>(&'a self, endpoint: &'a str) -> Answer<'a, Option<TelemetryView>> {
         self.telemetry(endpoint).boxed()
     }
 
-    fn attributes<'a>(
-        &'a self,
-        endpoint: &'a str,
-    ) -> BoxFuture<'a, Result<Option<AttributesView>, EngineError>> {
+    fn attributes<'a>(&'a self, endpoint: &'a str) -> Answer<'a, Option<AttributesView>> {
         self.attributes(endpoint).boxed()
     }
 
-    fn remove<'a>(&'a self, endpoint: &'a str) -> BoxFuture<'a, Result<bool, EngineError>> {
+    fn remove<'a>(&'a self, endpoint: &'a str) -> Answer<'a, bool> {
         self.remove(endpoint).boxed()
     }
 
