@@ -284,7 +284,7 @@ mod tests {
 
         let restarted = tokens(&store).await;
         assert_eq!(restarted.role_of(&created.token), Some(Role::Operator));
-        assert_eq!(restarted.list(), [created.info.clone()]);
+        assert_eq!(restarted.list(), std::slice::from_ref(&created.info));
         restarted.revoke(&created.info.id).await.unwrap();
         assert_eq!(restarted.role_of(&created.token), None);
         assert!(matches!(
