@@ -1,5 +1,7 @@
 //! Logs on standard error, with levels that can be changed while running.
 
+use std::io::IsTerminal;
+
 use tracing_subscriber::filter::ParseError;
 use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::util::{SubscriberInitExt, TryInitError};
@@ -31,7 +33,9 @@ pub enum LogError {
 /// The levels cannot be read, or logging was set up before.
 pub fn install(log: &Log) -> Result<LogLevels, LogError> {
     let (filter, handle) = reload::Layer::new(EnvFilter::builder().parse(&log.level)?);
-    let lines = fmt::layer().with_writer(std::io::stderr);
+    let lines = fmt::layer()
+        .with_writer(std::io::stderr)
+        .with_ansi(std::io::stderr().is_terminal());
     let registry = tracing_subscriber::registry().with(filter);
     match log.format {
         LogFormat::Text => registry.with(lines).try_init()?,

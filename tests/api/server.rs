@@ -65,7 +65,7 @@ impl Server {
             tokens: tokens.clone(),
             events: EventFeed::new(move || subscribed.subscribe(), 2),
             store,
-            exporter: Exporter::install(Vec::new()).unwrap(),
+            exporter: Exporter::install().unwrap(),
             health: health.clone(),
             stopping: stopping.clone(),
             options: Options {

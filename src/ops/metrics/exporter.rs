@@ -24,16 +24,15 @@ type Source = dyn Fn(&mut String) + Send + Sync;
 #[derive(Clone)]
 pub struct Exporter {
     recorder: PrometheusHandle,
-    sources: Arc<[Box<Source>]>,
+    sources: Vec<Arc<Source>>,
 }
 
 impl Exporter {
-    /// Installs the recorder of the process where that has not been done, and renders it together with `sources`, which
-    /// append Prometheus text of their own.
+    /// Installs the recorder of the process where that has not been done.
     ///
     /// # Errors
     /// When another recorder is installed already.
-    pub fn install(sources: Vec<Box<Source>>) -> Result<Self, BuildError> {
+    pub fn install() -> Result<Self, BuildError> {
         static RECORDER: Mutex<Option<PrometheusHandle>> = Mutex::new(None);
         let mut installed = RECORDER.lock().unwrap_or_else(PoisonError::into_inner);
         let recorder = match &*installed {
@@ -48,8 +47,15 @@ impl Exporter {
         };
         Ok(Self {
             recorder,
-            sources: sources.into(),
+            sources: Vec::new(),
         })
+    }
+
+    /// Renders `source` as well, which appends Prometheus text of its own.
+    #[must_use]
+    pub fn with_source(mut self, source: impl Fn(&mut String) + Send + Sync + 'static) -> Self {
+        self.sources.push(Arc::new(source));
+        self
     }
 
     /// The text of a scrape.
@@ -57,7 +63,7 @@ impl Exporter {
     pub fn render(&self) -> String {
         memory::update();
         let mut text = self.recorder.render();
-        for source in self.sources.iter() {
+        for source in &self.sources {
             source(&mut text);
         }
         text
@@ -117,8 +123,9 @@ mod tests {
 
     #[test]
     fn a_scrape_has_the_recorders_metrics_and_those_of_the_sources() {
-        let source: Box<Source> = Box::new(|out| write_header(out, "lwm2m_registrations"));
-        let exporter = Exporter::install(vec![source]).unwrap();
+        let exporter = Exporter::install()
+            .unwrap()
+            .with_source(|out| write_header(out, "lwm2m_registrations"));
         metrics::histogram!("lwm2m_store_commit_seconds").record(0.003);
         let text = exporter.render();
         for expected in [
