@@ -50,3 +50,38 @@ fn method_label(method: &Method) -> &'static str {
         _ => "other",
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use axum::Router;
+    use axum::body::Body;
+    use axum::http::StatusCode;
+    use axum::middleware::from_fn;
+    use axum::routing::get;
+    use tower_service::Service;
+
+    use super::*;
+
+    async fn panics() -> &'static str {
+        panic!("on purpose")
+    }
+
+    #[tokio::test]
+    async fn a_handler_that_panics_costs_one_request() {
+        let mut router = Router::new()
+            .route("/bad", get(panics))
+            .route("/good", get(|| async { "good" }))
+            .layer(from_fn(account));
+        for (path, status) in [
+            ("/bad", StatusCode::INTERNAL_SERVER_ERROR),
+            ("/good", StatusCode::OK),
+        ] {
+            let request = Request::builder().uri(path).body(Body::empty()).unwrap();
+            assert_eq!(
+                router.call(request).await.unwrap().status(),
+                status,
+                "{path}"
+            );
+        }
+    }
+}

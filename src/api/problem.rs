@@ -269,3 +269,35 @@ impl From<TooManyReaders> for Problem {
         Self::new(ProblemKind::TooManyStreams, error.to_string()).with("limit", error.limit)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn failures_of_what_is_behind_the_api_have_their_own_types() {
+        let failed = StoreError::Failed {
+            detail: "no space".to_owned(),
+        };
+        let cases = [
+            (Problem::from(EngineError::Busy), "engine-busy", 503),
+            (Problem::from(EngineError::Stopped), "stopping", 503),
+            (Problem::from(StoreError::Busy), "store-busy", 503),
+            (Problem::from(StoreError::Closed), "stopping", 503),
+            (Problem::from(failed), "store-failed", 500),
+            (Problem::from(TokenError::TooMany), "too-many-tokens", 409),
+        ];
+        for (problem, name, status) in cases {
+            let json = problem.to_json();
+            assert_eq!(json["type"], format!("urn:rookery:problem:{name}"));
+            assert_eq!(json["status"], status, "{name}");
+        }
+    }
+
+    #[test]
+    fn names_of_types_are_unique() {
+        let names: std::collections::BTreeSet<_> =
+            ProblemKind::ALL.iter().map(|kind| kind.name()).collect();
+        assert_eq!(names.len(), ProblemKind::ALL.len());
+    }
+}

@@ -3,6 +3,7 @@
 mod auth;
 mod client;
 mod devices;
+mod documentation;
 mod events;
 mod fake_engine;
 mod import;
