@@ -1,1 +1,24 @@
-//! The HTTP API.
+//! The HTTP API: routes under `/api/v1`, and `/metrics`, `/livez`, `/readyz` beside them.
+
+mod accounting;
+mod auth;
+mod devices;
+mod events;
+mod extract;
+mod import;
+mod openapi;
+mod probes;
+mod problem;
+mod router;
+mod serve;
+mod server;
+mod spool;
+mod state;
+mod tokens;
+mod values;
+
+pub use openapi::document;
+pub use problem::{Problem, ProblemKind};
+pub use router::router;
+pub use serve::{Peer, serve};
+pub use state::{Api, ListenerView, Options};

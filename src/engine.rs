@@ -2,4 +2,10 @@
 
 pub mod command;
 pub mod event;
+pub mod handle;
 pub mod view;
+
+pub use handle::{
+    Cursor, EngineConfig, EngineError, EngineHandle, EngineMetrics, ProfileId, RunningEngine,
+    StartError, start,
+};

@@ -1,1 +1,6 @@
-//! Running it: configuration, metrics, health, signals, logs.
+//! Running it: configuration, metrics, health, logs.
+
+pub mod config;
+pub mod health;
+pub mod logging;
+pub mod metrics;

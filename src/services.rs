@@ -1,1 +1,10 @@
 //! What the product does with devices and their values.
+
+pub mod devices;
+pub mod endpoint_locks;
+pub mod engine;
+pub mod events;
+pub mod profiles;
+pub mod provisioning;
+pub mod storage;
+pub mod tokens;

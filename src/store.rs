@@ -1,1 +1,7 @@
-//! Persistent state.
+//! Persistent state: implementations of the [`Store`](crate::services::storage::Store) trait.
+
+mod embedded;
+mod memory;
+
+pub use embedded::{EmbeddedStore, FORMAT, OpenError};
+pub use memory::MemoryStore;

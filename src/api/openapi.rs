@@ -1,0 +1,76 @@
+//! The OpenAPI document.
+
+use std::sync::OnceLock;
+
+use axum::http::header;
+use axum::response::IntoResponse;
+use utoipa::openapi::security::{HttpAuthScheme, HttpBuilder, SecurityScheme};
+use utoipa::{Modify, OpenApi};
+
+use super::auth::Viewer;
+use super::{devices, events, import, probes, server, tokens, values};
+
+#[derive(OpenApi)]
+#[openapi(
+    info(
+        title = "Rookery",
+        description = "LwM2M server: devices, their values, events. Errors are RFC 9457 problem details.",
+    ),
+    paths(
+        devices::list,
+        devices::show,
+        devices::provision,
+        devices::remove,
+        import::devices,
+        values::registration,
+        values::telemetry,
+        values::attributes,
+        events::all,
+        events::of_device,
+        tokens::list,
+        tokens::create,
+        tokens::revoke,
+        server::show,
+        show,
+        probes::alive,
+        probes::ready,
+        probes::metrics,
+    ),
+    modifiers(&BearerTokens),
+    security(("token" = [])),
+)]
+struct Document;
+
+struct BearerTokens;
+
+impl Modify for BearerTokens {
+    fn modify(&self, document: &mut utoipa::openapi::OpenApi) {
+        let bearer = HttpBuilder::new().scheme(HttpAuthScheme::Bearer).build();
+        document
+            .components
+            .get_or_insert_default()
+            .add_security_scheme("token", SecurityScheme::Http(bearer));
+    }
+}
+
+/// The document, as JSON.
+#[must_use]
+pub fn document() -> &'static str {
+    static TEXT: OnceLock<String> = OnceLock::new();
+    TEXT.get_or_init(|| {
+        Document::openapi()
+            .to_pretty_json()
+            .unwrap_or_else(|error| unreachable!("a document made of strings is JSON: {error}"))
+    })
+}
+
+/// This document.
+#[utoipa::path(
+    get,
+    path = "/api/v1/openapi.json",
+    tag = "server",
+    responses((status = 200, content_type = "application/json", body = Object)),
+)]
+pub(super) async fn show(_: Viewer) -> impl IntoResponse {
+    ([(header::CONTENT_TYPE, "application/json")], document())
+}

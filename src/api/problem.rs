@@ -1,0 +1,303 @@
+//! Errors as RFC 9457 problem details with stable types.
+
+use axum::http::{HeaderValue, StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use serde::Serialize;
+use serde_json::{Map, Value, json};
+
+use crate::services::devices::DevicesError;
+use crate::services::engine::EngineError;
+use crate::services::events::TooManyReaders;
+use crate::services::profiles;
+use crate::services::provisioning::DeviceError;
+use crate::services::storage::StoreError;
+use crate::services::tokens::TokenError;
+
+macro_rules! problem_kinds {
+    ($($(#[$doc:meta])* $kind:ident $status:ident $name:literal $title:literal,)+) => {
+        /// The types of problems. Names and meanings are stable.
+        #[derive(Clone, Copy, Debug, Eq, PartialEq)]
+        pub enum ProblemKind {
+            $($(#[$doc])* $kind,)+
+        }
+
+        impl ProblemKind {
+            /// Every kind.
+            pub const ALL: &[Self] = &[$(Self::$kind,)+];
+
+            /// The last part of the `type` URI.
+            #[must_use]
+            pub const fn name(self) -> &'static str {
+                match self { $(Self::$kind => $name,)+ }
+            }
+
+            /// The `title`.
+            #[must_use]
+            pub const fn title(self) -> &'static str {
+                match self { $(Self::$kind => $title,)+ }
+            }
+
+            /// The status of the response.
+            #[must_use]
+            pub const fn status(self) -> StatusCode {
+                match self { $(Self::$kind => StatusCode::$status,)+ }
+            }
+        }
+    };
+}
+
+problem_kinds! {
+    /// The body is not JSON.
+    InvalidJson BAD_REQUEST "invalid-json" "The body is not valid JSON",
+    /// The body ended early.
+    IncompleteBody BAD_REQUEST "incomplete-body" "The body could not be read to its end",
+    /// A query parameter is unknown, repeated or has a value it cannot have.
+    InvalidParameter BAD_REQUEST "invalid-parameter" "A query parameter is not accepted",
+    /// The cursor is not one of this list.
+    InvalidCursor BAD_REQUEST "invalid-cursor" "The cursor is not accepted",
+    /// The endpoint name in the path cannot be one.
+    InvalidEndpoint BAD_REQUEST "invalid-endpoint" "The endpoint name is not accepted",
+    /// The request carries no token, or none of this server.
+    Unauthorized UNAUTHORIZED "unauthorized" "A valid token is needed",
+    /// The role of the token is not enough.
+    Forbidden FORBIDDEN "forbidden" "The role of the token is not enough",
+    /// There is no such route.
+    RouteNotFound NOT_FOUND "route-not-found" "There is no such route",
+    /// There is no such device.
+    DeviceNotFound NOT_FOUND "device-not-found" "There is no such device",
+    /// The device has not registered since the server started.
+    NeverRegistered NOT_FOUND "never-registered" "The device has not registered",
+    /// There is no such token.
+    TokenNotFound NOT_FOUND "token-not-found" "There is no such token",
+    /// The route does not have this method.
+    MethodNotAllowed METHOD_NOT_ALLOWED "method-not-allowed" "The route does not have this method",
+    /// There are as many tokens as there may be.
+    TooManyTokens CONFLICT "too-many-tokens" "There are too many tokens",
+    /// The body or a line of it is too large.
+    BodyTooLarge PAYLOAD_TOO_LARGE "body-too-large" "The body is too large",
+    /// The body is not of the type the route takes.
+    UnsupportedMediaType UNSUPPORTED_MEDIA_TYPE "unsupported-media-type" "The body is not of the type this route takes",
+    /// The body is JSON, but not what the route takes.
+    InvalidBody UNPROCESSABLE_ENTITY "invalid-body" "The body is not what this route takes",
+    /// The device is not as a device must be.
+    InvalidDevice UNPROCESSABLE_ENTITY "invalid-device" "The device is not accepted",
+    /// The body names another endpoint than the path.
+    EndpointMismatch UNPROCESSABLE_ENTITY "endpoint-mismatch" "The body names another endpoint",
+    /// There is no such profile.
+    UnknownProfile UNPROCESSABLE_ENTITY "unknown-profile" "There is no such profile",
+    /// The security mode is not served.
+    UnsupportedSecurity UNPROCESSABLE_ENTITY "unsupported-security" "The security mode is not served",
+    /// The server failed.
+    Internal INTERNAL_SERVER_ERROR "internal" "The server failed",
+    /// The store failed.
+    StoreFailed INTERNAL_SERVER_ERROR "store-failed" "The store failed",
+    /// The engine has too much to do.
+    EngineBusy SERVICE_UNAVAILABLE "engine-busy" "The engine is busy",
+    /// Too many changes wait for the store.
+    StoreBusy SERVICE_UNAVAILABLE "store-busy" "The store is busy",
+    /// There are as many event streams as there may be.
+    TooManyStreams SERVICE_UNAVAILABLE "too-many-streams" "There are too many event streams",
+    /// There are as many imports as there may be.
+    TooManyImports SERVICE_UNAVAILABLE "too-many-imports" "There are too many imports",
+    /// The server is stopping.
+    Stopping SERVICE_UNAVAILABLE "stopping" "The server is stopping",
+}
+
+/// What every `type` begins with.
+const TYPE_PREFIX: &str = "urn:rookery:problem:";
+
+/// A problem, ready to be sent.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Problem {
+    kind: ProblemKind,
+    detail: String,
+    members: Map<String, Value>,
+}
+
+impl Problem {
+    /// A problem described by `detail`.
+    #[must_use]
+    pub fn new(kind: ProblemKind, detail: impl Into<String>) -> Self {
+        Self {
+            kind,
+            detail: detail.into(),
+            members: Map::new(),
+        }
+    }
+
+    /// Adds a member of the problem's type.
+    #[must_use]
+    pub fn with(mut self, name: &str, value: impl Into<Value>) -> Self {
+        self.members.insert(name.to_owned(), value.into());
+        self
+    }
+
+    /// Its kind.
+    #[must_use]
+    pub const fn kind(&self) -> ProblemKind {
+        self.kind
+    }
+
+    /// As JSON.
+    #[must_use]
+    pub fn to_json(&self) -> Value {
+        let mut members = self.members.clone();
+        members.insert(
+            "type".into(),
+            json!(format!("{TYPE_PREFIX}{}", self.kind.name())),
+        );
+        members.insert("title".into(), json!(self.kind.title()));
+        members.insert("status".into(), json!(self.kind.status().as_u16()));
+        members.insert("detail".into(), json!(self.detail));
+        Value::Object(members)
+    }
+}
+
+impl IntoResponse for Problem {
+    fn into_response(self) -> Response {
+        let kind = self.kind;
+        let mut response = (kind.status(), self.to_json().to_string()).into_response();
+        let headers = response.headers_mut();
+        headers.insert(
+            header::CONTENT_TYPE,
+            HeaderValue::from_static("application/problem+json"),
+        );
+        match kind.status() {
+            StatusCode::UNAUTHORIZED => {
+                let challenge = HeaderValue::from_static("Bearer realm=\"rookery\"");
+                headers.insert(header::WWW_AUTHENTICATE, challenge);
+            }
+            StatusCode::SERVICE_UNAVAILABLE => {
+                headers.insert(header::RETRY_AFTER, HeaderValue::from_static("1"));
+            }
+            _ => {}
+        }
+        response
+    }
+}
+
+/// How a problem looks, for the OpenAPI document. A type may have further members.
+#[derive(Serialize, utoipa::ToSchema)]
+#[schema(as = Problem)]
+pub(super) struct ProblemSchema {
+    /// `urn:rookery:problem:` and the name of the problem's type.
+    #[serde(rename = "type")]
+    kind: String,
+    /// The problem's type in words.
+    title: String,
+    /// Status of the response.
+    status: u16,
+    /// What was wrong this time, and what is accepted.
+    detail: String,
+}
+
+impl From<DevicesError> for Problem {
+    fn from(error: DevicesError) -> Self {
+        let detail = error.to_string();
+        match error {
+            DevicesError::NotFound { .. } => Self::new(ProblemKind::DeviceNotFound, detail),
+            DevicesError::NeverRegistered { .. } => Self::new(ProblemKind::NeverRegistered, detail),
+            DevicesError::Cursor(_) => Self::new(ProblemKind::InvalidCursor, detail),
+            DevicesError::Invalid(error) => error.into(),
+            DevicesError::Engine(error) => error.into(),
+            DevicesError::Store(error) => error.into(),
+        }
+    }
+}
+
+impl From<DeviceError> for Problem {
+    fn from(error: DeviceError) -> Self {
+        let detail = error.to_string();
+        match error {
+            DeviceError::Endpoint { .. } => Self::new(ProblemKind::InvalidEndpoint, detail),
+            DeviceError::EndpointMissing => Self::new(ProblemKind::InvalidDevice, detail),
+            DeviceError::EndpointMismatch { member, .. } => {
+                Self::new(ProblemKind::EndpointMismatch, detail).with("member", member)
+            }
+            DeviceError::Member { member, .. } => {
+                Self::new(ProblemKind::InvalidDevice, detail).with("member", member)
+            }
+            DeviceError::UnsupportedSecurity { .. } => {
+                Self::new(ProblemKind::UnsupportedSecurity, detail)
+                    .with("accepted", json!(["NO_SEC"]))
+            }
+            DeviceError::UnknownProfile { .. } => {
+                Self::new(ProblemKind::UnknownProfile, detail).with("known", profiles::names())
+            }
+        }
+    }
+}
+
+impl From<EngineError> for Problem {
+    fn from(error: EngineError) -> Self {
+        match error {
+            EngineError::Busy => Self::new(
+                ProblemKind::EngineBusy,
+                "too many commands wait for the engine; try again",
+            ),
+            EngineError::Stopped => Self::new(ProblemKind::Stopping, "the engine has stopped"),
+        }
+    }
+}
+
+impl From<StoreError> for Problem {
+    fn from(error: StoreError) -> Self {
+        let kind = match error {
+            StoreError::Busy => ProblemKind::StoreBusy,
+            StoreError::Closed => ProblemKind::Stopping,
+            StoreError::Failed { .. } => ProblemKind::StoreFailed,
+        };
+        Self::new(kind, error.to_string())
+    }
+}
+
+impl From<TokenError> for Problem {
+    fn from(error: TokenError) -> Self {
+        let detail = error.to_string();
+        match error {
+            TokenError::NotFound { .. } => Self::new(ProblemKind::TokenNotFound, detail),
+            TokenError::TooMany => Self::new(ProblemKind::TooManyTokens, detail),
+            TokenError::Name => Self::new(ProblemKind::InvalidBody, detail).with("member", "name"),
+            TokenError::Random(_) => Self::new(ProblemKind::Internal, detail),
+            TokenError::Store(error) => error.into(),
+        }
+    }
+}
+
+impl From<TooManyReaders> for Problem {
+    fn from(error: TooManyReaders) -> Self {
+        Self::new(ProblemKind::TooManyStreams, error.to_string()).with("limit", error.limit)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn failures_of_what_is_behind_the_api_have_their_own_types() {
+        let failed = StoreError::Failed {
+            detail: "no space".to_owned(),
+        };
+        let cases = [
+            (Problem::from(EngineError::Busy), "engine-busy", 503),
+            (Problem::from(EngineError::Stopped), "stopping", 503),
+            (Problem::from(StoreError::Busy), "store-busy", 503),
+            (Problem::from(StoreError::Closed), "stopping", 503),
+            (Problem::from(failed), "store-failed", 500),
+            (Problem::from(TokenError::TooMany), "too-many-tokens", 409),
+        ];
+        for (problem, name, status) in cases {
+            let json = problem.to_json();
+            assert_eq!(json["type"], format!("urn:rookery:problem:{name}"));
+            assert_eq!(json["status"], status, "{name}");
+        }
+    }
+
+    #[test]
+    fn names_of_types_are_unique() {
+        let names: std::collections::BTreeSet<_> =
+            ProblemKind::ALL.iter().map(|kind| kind.name()).collect();
+        assert_eq!(names.len(), ProblemKind::ALL.len());
+    }
+}

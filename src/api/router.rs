@@ -1,0 +1,61 @@
+//! Which handler serves which route.
+
+use std::sync::Arc;
+
+use axum::Router;
+use axum::http::{Method, Uri};
+use axum::middleware::from_fn;
+use axum::routing::{delete, get, post};
+
+use super::problem::{Problem, ProblemKind};
+use super::state::{Api, State};
+use super::{accounting, devices, events, import, openapi, probes, server, tokens, values};
+
+/// The routes of `api`.
+pub fn router(api: Api) -> Router {
+    let device = get(devices::show)
+        .put(devices::provision)
+        .delete(devices::remove);
+    Router::new()
+        .route("/api/v1/devices", get(devices::list))
+        .route("/api/v1/devices:import", post(import::devices))
+        .route("/api/v1/devices/{endpoint}", device)
+        .route(
+            "/api/v1/devices/{endpoint}/registration",
+            get(values::registration),
+        )
+        .route(
+            "/api/v1/devices/{endpoint}/telemetry",
+            get(values::telemetry),
+        )
+        .route(
+            "/api/v1/devices/{endpoint}/attributes",
+            get(values::attributes),
+        )
+        .route("/api/v1/devices/{endpoint}/events", get(events::of_device))
+        .route("/api/v1/events", get(events::all))
+        .route("/api/v1/tokens", get(tokens::list).post(tokens::create))
+        .route("/api/v1/tokens/{id}", delete(tokens::revoke))
+        .route("/api/v1/server", get(server::show))
+        .route("/api/v1/openapi.json", get(openapi::show))
+        .route("/livez", get(probes::alive))
+        .route("/readyz", get(probes::ready))
+        .route("/metrics", get(probes::metrics))
+        .fallback(no_route)
+        .method_not_allowed_fallback(no_method)
+        .layer(from_fn(accounting::account))
+        .with_state(Arc::new(State::new(api)))
+}
+
+async fn no_route(uri: Uri) -> Problem {
+    let detail = format!("{} is not a route; see /api/v1/openapi.json", uri.path());
+    Problem::new(ProblemKind::RouteNotFound, detail)
+}
+
+async fn no_method(method: Method, uri: Uri) -> Problem {
+    let detail = format!(
+        "{} does not have {method}; the Allow header names what it has",
+        uri.path()
+    );
+    Problem::new(ProblemKind::MethodNotAllowed, detail)
+}

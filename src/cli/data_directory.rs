@@ -1,0 +1,60 @@
+//! The data directory of a server that may be running: a running one has the store open and
+//! answers on a socket file, of a stopped one the store can be opened.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use anyhow::Context;
+use rookery::store::{EmbeddedStore, OpenError};
+
+use super::arguments::Place;
+use super::configuration;
+use super::local_api::LocalApi;
+
+/// Who answers for the data directory.
+pub(super) enum Owner {
+    /// A running server.
+    Server(LocalApi),
+    /// Nobody: this is the store, opened.
+    Nobody {
+        store: Arc<EmbeddedStore>,
+        profile: String,
+    },
+}
+
+/// Name of the socket file for requests of those who own the data directory.
+pub(super) fn socket_file(directory: &Path) -> PathBuf {
+    directory.join("rookery.sock")
+}
+
+/// Finds out who answers for the data directory of `place`.
+pub(super) async fn owner(place: &Place) -> anyhow::Result<Owner> {
+    let config = configuration::load(place, false)?.config;
+    let directory = config.store.path;
+    let api = LocalApi::new(socket_file(&directory));
+    if api.answers().await {
+        return Ok(Owner::Server(api));
+    }
+    let store = EmbeddedStore::open(&directory).map_err(|error| match error {
+        OpenError::InUse { .. } => anyhow::Error::new(error).context(format!(
+            "a server runs on {}, but does not answer on {}",
+            directory.display(),
+            socket_file(&directory).display()
+        )),
+        other => other.into(),
+    })?;
+    Ok(Owner::Nobody {
+        store: Arc::new(store),
+        profile: config.provisioning.profile,
+    })
+}
+
+/// Opens the store of a server about to run.
+pub(super) fn open_store(directory: &Path) -> anyhow::Result<EmbeddedStore> {
+    EmbeddedStore::open(directory).with_context(|| {
+        format!(
+            "cannot use the data directory {} (`path` under [store], --data)",
+            directory.display()
+        )
+    })
+}

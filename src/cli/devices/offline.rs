@@ -1,0 +1,56 @@
+//! Import into the store of a server that does not run.
+
+use std::sync::Arc;
+
+use rookery::services::provisioning::{CheckedDevice, DeviceBody, Provisioning};
+use rookery::store::EmbeddedStore;
+
+use super::report::Report;
+use super::source::Source;
+
+/// Devices stored together.
+const BATCH: usize = 1_000;
+
+pub(super) async fn import(
+    store: Arc<EmbeddedStore>,
+    profile: String,
+    mut source: Source,
+    report: &mut Report,
+) -> anyhow::Result<()> {
+    let provisioning = Provisioning::new(store, profile);
+    let mut batch = Vec::new();
+    while let Some(line) = source.next()? {
+        let checked = match line.content {
+            Ok(text) if text.is_empty() => continue,
+            Ok(text) => check(&provisioning, &text),
+            Err(why) => Err(why),
+        };
+        match checked {
+            Ok(device) => batch.push(device),
+            Err(why) => report.refused(line.number, &why),
+        }
+        if batch.len() == BATCH {
+            store_batch(&provisioning, &mut batch, report).await?;
+        }
+    }
+    store_batch(&provisioning, &mut batch, report).await
+}
+
+fn check(provisioning: &Provisioning, text: &str) -> Result<CheckedDevice, String> {
+    let body: DeviceBody = serde_json::from_str(text).map_err(|error| error.to_string())?;
+    provisioning
+        .check(None, body)
+        .map_err(|error| error.to_string())
+}
+
+async fn store_batch(
+    provisioning: &Provisioning,
+    batch: &mut Vec<CheckedDevice>,
+    report: &mut Report,
+) -> anyhow::Result<()> {
+    for replaced in provisioning.put(batch).await? {
+        report.taken(!replaced);
+    }
+    batch.clear();
+    Ok(())
+}

@@ -1,0 +1,97 @@
+//! Import through the API of a running server.
+
+use std::io;
+
+use anyhow::{Context, bail};
+use http_body_util::{BodyExt, StreamBody};
+use hyper::Method;
+use hyper::body::{Bytes, Frame};
+use serde_json::Value;
+use tokio::sync::mpsc;
+use tokio_stream::StreamExt;
+use tokio_stream::wrappers::ReceiverStream;
+
+use super::report::Report;
+use super::source::Source;
+use crate::cli::local_api::LocalApi;
+
+/// Bytes sent at once, about.
+const CHUNK: usize = 32 << 10;
+
+/// A line that is no device, found before it was sent.
+type Refusal = (u64, String);
+
+pub(super) async fn import(
+    api: &LocalApi,
+    source: Source,
+    report: &mut Report,
+) -> anyhow::Result<()> {
+    let (chunks, to_send) = mpsc::channel(4);
+    let reading = tokio::task::spawn_blocking(move || read(source, &chunks));
+    let body = StreamBody::new(ReceiverStream::new(to_send).map(|chunk| chunk.map(Frame::data)));
+    let path = "/api/v1/devices:import";
+    let response = api
+        .send(Method::POST, path, "application/x-ndjson", body)
+        .await?;
+
+    let mut results = response.into_body();
+    let mut text = Vec::new();
+    while let Some(frame) = results.frame().await {
+        let frame = frame.context("the server ended the import early")?;
+        text.extend_from_slice(frame.data_ref().map_or(&[], |data| data));
+        let complete = text
+            .iter()
+            .rposition(|byte| *byte == b'\n')
+            .map_or(0, |end| end + 1);
+        for line in text[..complete]
+            .split(|byte| *byte == b'\n')
+            .filter(|l| !l.is_empty())
+        {
+            take(line, report)?;
+        }
+        text.drain(..complete);
+    }
+    for (line, why) in reading.await?? {
+        report.refused(line, &why);
+    }
+    Ok(())
+}
+
+/// Sends the lines of `source`; an empty one for each line that is no device, so that the numbers
+/// in the results are those of the file.
+fn read(mut source: Source, chunks: &mpsc::Sender<io::Result<Bytes>>) -> io::Result<Vec<Refusal>> {
+    let mut refused = Vec::new();
+    let mut chunk = "\n".repeat(source.skipped() as usize);
+    while let Some(line) = source.next()? {
+        match line.content {
+            Ok(text) => chunk.push_str(&text),
+            Err(why) => refused.push((line.number, why)),
+        }
+        chunk.push('\n');
+        if chunk.len() >= CHUNK
+            && chunks
+                .blocking_send(Ok(std::mem::take(&mut chunk).into()))
+                .is_err()
+        {
+            // The server ended the request: its answer says why.
+            return Ok(refused);
+        }
+    }
+    let _ = chunks.blocking_send(Ok(chunk.into()));
+    Ok(refused)
+}
+
+fn take(result: &[u8], report: &mut Report) -> anyhow::Result<()> {
+    let result: Value = serde_json::from_slice(result).context("a result line is not JSON")?;
+    let line = result["line"].as_u64().unwrap_or_default();
+    match result["result"].as_str() {
+        Some("created") => report.taken(true),
+        Some("replaced") => report.taken(false),
+        Some("refused") => {
+            let why = result["problem"]["detail"].as_str().unwrap_or("refused");
+            report.refused(line, why);
+        }
+        _ => bail!("line {line}: {}", result["problem"]["detail"]),
+    }
+    Ok(())
+}

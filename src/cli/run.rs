@@ -1,0 +1,28 @@
+//! From a command to what does it.
+
+use std::process::ExitCode;
+
+use anyhow::Context;
+
+use super::arguments::{Arguments, Command, DevicesCommand};
+use super::{check_config, devices, serve, tokens};
+
+/// Does what `arguments` say. An error is for the caller to print.
+pub(crate) fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
+    match arguments.command {
+        Command::Serve { dev, place } => serve::serve(dev, &place),
+        Command::CheckConfig { file } => check_config::check(&file),
+        Command::Token { command } => short_runtime()?.block_on(tokens::run(command)),
+        Command::Devices {
+            command: DevicesCommand::Import { file, place },
+        } => short_runtime()?.block_on(devices::import(&file, &place)),
+    }
+}
+
+/// For commands that talk to a server or a store and end.
+fn short_runtime() -> anyhow::Result<tokio::runtime::Runtime> {
+    tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .context("cannot start")
+}

@@ -1,0 +1,178 @@
+//! `rookery serve`: starts everything in order, waits for signals, stops everything in order.
+
+use std::process::ExitCode;
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::Context;
+use rookery::api::{self, Api, ListenerView, Options, Peer};
+use rookery::engine::{self, EngineConfig, RunningEngine};
+use rookery::ops::config::{Config, Effective};
+use rookery::ops::health::{Health, Phase};
+use rookery::ops::logging;
+use rookery::ops::metrics::Exporter;
+use rookery::services::devices::Devices;
+use rookery::services::engine::Engine;
+use rookery::services::events::EventFeed;
+use rookery::services::provisioning::Provisioning;
+use rookery::services::storage::Store;
+use rookery::services::tokens::Tokens;
+use tokio::net::TcpListener;
+use tokio::sync::watch;
+use tokio::task::JoinSet;
+use tracing::info;
+
+use super::arguments::Place;
+use super::configuration;
+use super::data_directory::{open_store, socket_file};
+use super::listeners;
+
+mod announce;
+mod signals;
+
+use signals::{Reload, Signals};
+
+/// Threads of the API. The engine has its own.
+const API_THREADS: usize = 2;
+
+/// Time for the engine to send what it has to send.
+const ENGINE_GRACE: Duration = Duration::from_secs(5);
+
+/// Time for running API requests.
+const API_GRACE: Duration = Duration::from_secs(5);
+
+/// Serves until told to stop.
+pub(super) fn serve(dev: bool, place: &Place) -> anyhow::Result<ExitCode> {
+    let effective = configuration::load(place, dev)?;
+    let levels = logging::install(&effective.config.log)?;
+    let reload = Reload::new(effective.clone(), levels, place.clone(), dev);
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(API_THREADS)
+        .thread_name("api")
+        .enable_all()
+        .build()
+        .context("cannot start")?;
+    runtime.block_on(run(effective, reload, dev))?;
+    // Ends tasks that nobody waits for: imports cut off, the upkeep of metrics.
+    runtime.shutdown_timeout(Duration::from_secs(1));
+    info!("stopped");
+    Ok(ExitCode::SUCCESS)
+}
+
+async fn run(effective: Effective, mut reload: Reload, dev: bool) -> anyhow::Result<()> {
+    let config = &effective.config;
+    let mut signals = Signals::install()?;
+    let health = Arc::new(Health::default());
+    let exporter = Exporter::install()?;
+
+    // What fails most often is tried first.
+    let http = match config.listen.http {
+        Some(address) => Some(listeners::http(address, &effective).await?),
+        None => None,
+    };
+    let store: Arc<dyn Store> = Arc::new(open_store(&config.store.path)?);
+    let tokens = Arc::new(Tokens::load(store.clone()).await?);
+    let running = start_engine(&effective)?;
+    let handle = running.handle();
+    let engine: Arc<dyn Engine> = Arc::new(handle.clone());
+    let exporter = exporter.with_source(move |out| handle.metrics().render(out));
+    tokio::spawn(exporter.clone().upkeep());
+
+    let provisioning = Provisioning::new(store.clone(), &config.provisioning.profile);
+    let devices = Arc::new(Devices::new(engine.clone(), provisioning));
+    let provisioned = devices.restore().await?;
+
+    let (stop, stopping) = watch::channel(false);
+    let subscribed = engine.clone();
+    let api = Api {
+        engine: engine.clone(),
+        devices,
+        tokens: tokens.clone(),
+        events: EventFeed::new(move || subscribed.subscribe(), config.api.max_event_streams),
+        store,
+        exporter,
+        health: health.clone(),
+        stopping: stopping.clone(),
+        options: options(config, http.as_ref(), dev)?,
+    };
+    let http_address = http.as_ref().map(TcpListener::local_addr).transpose()?;
+    let mut serving = JoinSet::new();
+    let router = api::router(api);
+    let socket = socket_file(&config.store.path);
+    if let Some(listener) = listeners::local(&socket) {
+        let router = router.clone();
+        serving.spawn(api::serve(
+            listener,
+            |_| Peer::Local,
+            router,
+            stopping.clone(),
+            API_GRACE,
+        ));
+    }
+    if let Some(listener) = http {
+        serving.spawn(api::serve(listener, Peer::Tcp, router, stopping, API_GRACE));
+    }
+    health.enter(Phase::Ready);
+    announce::started(
+        &announce::Started {
+            engine: engine.as_ref(),
+            http: http_address,
+            config,
+            provisioned,
+            tokens: tokens.list().len(),
+        },
+        dev,
+    );
+
+    while let signals::Told::Reload = signals.next().await {
+        reload.run(&tokens).await;
+    }
+
+    // Whoever sends traffic is told first, devices are served to the end, then the API ends; the
+    // store is closed with its last user.
+    info!("stopping");
+    health.enter(Phase::Draining);
+    running.shutdown(ENGINE_GRACE).await;
+    stop.send_replace(true);
+    while serving.join_next().await.is_some() {}
+    let _ = std::fs::remove_file(&socket);
+    Ok(())
+}
+
+fn start_engine(effective: &Effective) -> anyhow::Result<RunningEngine> {
+    let config = &effective.config;
+    let started = engine::start(EngineConfig {
+        listen_coap: config.listen.coap,
+        shards: config.engine.shards,
+        allow_unknown: config.provisioning.allow_unknown,
+        max_endpoints: config.engine.max_endpoints,
+        recv_buffer: config.engine.receive_buffer,
+        send_buffer: config.engine.send_buffer,
+        pin: config.engine.pin,
+    });
+    match config.listen.coap {
+        Some(address) => {
+            started.with_context(|| listeners::cannot_listen("coap", "udp", address, effective))
+        }
+        None => started.context("cannot start the engine"),
+    }
+}
+
+fn options(config: &Config, http: Option<&TcpListener>, dev: bool) -> anyhow::Result<Options> {
+    let mut listeners = Vec::new();
+    if let Some(http) = http {
+        listeners.push(ListenerView {
+            name: "http",
+            transport: "tcp",
+            address: http.local_addr()?,
+        });
+    }
+    Ok(Options {
+        open_on_loopback: dev,
+        max_body: config.api.max_body,
+        spool: config.store.path.clone(),
+        listeners,
+        allow_unknown: config.provisioning.allow_unknown,
+        profile: config.provisioning.profile.clone(),
+    })
+}

@@ -1,0 +1,73 @@
+//! What a person who started the server reads first.
+
+use std::io::Write;
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+
+use rookery::ops::config::Config;
+use rookery::services::engine::Engine;
+
+/// What was started.
+pub(super) struct Started<'a> {
+    pub(super) engine: &'a dyn Engine,
+    pub(super) http: Option<SocketAddr>,
+    pub(super) config: &'a Config,
+    pub(super) provisioned: usize,
+    pub(super) tokens: usize,
+}
+
+/// Prints one line for each listener, then what to do next.
+pub(super) fn started(started: &Started<'_>, dev: bool) {
+    let mut lines = listeners(started);
+    if dev {
+        lines.extend(next_steps(started));
+    } else if started.tokens == 0 {
+        let data = started.config.store.path.display();
+        lines.push(format!(
+            "no API token yet: rookery token create --role admin --data {data}"
+        ));
+    }
+    // Nobody may be reading: that is no reason to stop.
+    let _ = writeln!(std::io::stdout(), "{}", lines.join("\n"));
+}
+
+fn listeners(started: &Started<'_>) -> Vec<String> {
+    let mut lines = vec![format!(
+        "rookery {} (shards: {}, provisioned devices: {}, data: {})",
+        env!("CARGO_PKG_VERSION"),
+        started.engine.shards(),
+        started.provisioned,
+        started.config.store.path.display()
+    )];
+    for (name, address) in started.engine.listeners() {
+        lines.push(format!("  {name:<5} {name}://{address}"));
+    }
+    if let Some(address) = started.http {
+        lines.push(format!("  http  http://{address}"));
+    }
+    lines
+}
+
+fn next_steps(started: &Started<'_>) -> Vec<String> {
+    let mut lines = vec![
+        "development form: any endpoint may register, the API needs no token from this machine"
+            .to_owned(),
+    ];
+    if let Some((_, coap)) = started.engine.listeners().first() {
+        lines.push(format!("  devices register at coap://{}", reachable(*coap)));
+    }
+    if let Some(http) = started.http.map(reachable) {
+        lines.push(format!("  curl http://{http}/api/v1/devices"));
+        lines.push(format!("  curl -N http://{http}/api/v1/events"));
+        lines.push(format!("  curl http://{http}/metrics"));
+    }
+    lines
+}
+
+/// An address to connect to, where the one bound is a wildcard.
+fn reachable(address: SocketAddr) -> SocketAddr {
+    if address.ip().is_unspecified() {
+        SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), address.port())
+    } else {
+        address
+    }
+}

@@ -1,0 +1,98 @@
+//! Signals: SIGTERM and SIGINT stop, SIGHUP reloads what can be reloaded.
+
+use anyhow::Context;
+use rookery::ops::config::Effective;
+use rookery::ops::logging::LogLevels;
+use rookery::services::tokens::Tokens;
+use tokio::signal::unix::{Signal, SignalKind, signal};
+use tracing::{error, info, warn};
+
+use crate::cli::arguments::Place;
+use crate::cli::configuration;
+
+/// What a signal asks for.
+pub(super) enum Told {
+    Reload,
+    Stop,
+}
+
+pub(super) struct Signals {
+    hangup: Signal,
+    terminate: Signal,
+    interrupt: Signal,
+}
+
+impl Signals {
+    pub(super) fn install() -> anyhow::Result<Self> {
+        let install = |kind| signal(kind).context("cannot wait for signals");
+        Ok(Self {
+            hangup: install(SignalKind::hangup())?,
+            terminate: install(SignalKind::terminate())?,
+            interrupt: install(SignalKind::interrupt())?,
+        })
+    }
+
+    pub(super) async fn next(&mut self) -> Told {
+        tokio::select! {
+            _ = self.terminate.recv() => Told::Stop,
+            _ = self.interrupt.recv() => Told::Stop,
+            _ = self.hangup.recv() => Told::Reload,
+        }
+    }
+}
+
+/// Reads the configuration again and applies what can be applied.
+pub(super) struct Reload {
+    running: Effective,
+    levels: LogLevels,
+    place: Place,
+    dev: bool,
+}
+
+impl Reload {
+    pub(super) fn new(running: Effective, levels: LogLevels, place: Place, dev: bool) -> Self {
+        Self {
+            running,
+            levels,
+            place,
+            dev,
+        }
+    }
+
+    pub(super) async fn run(&mut self, tokens: &Tokens) {
+        match configuration::load(&self.place, self.dev) {
+            Ok(newer) => self.apply(newer),
+            Err(error) => {
+                let error = format!("{error:#}");
+                error!(
+                    error,
+                    "the configuration was not reloaded, the running one stays"
+                );
+            }
+        }
+        match tokens.reload().await {
+            Ok(count) => info!(count, "tokens reloaded"),
+            Err(error) => error!(%error, "tokens were not reloaded"),
+        }
+    }
+
+    fn apply(&mut self, newer: Effective) {
+        for change in self.running.changes(&newer) {
+            let (key, value) = (change.key, change.value);
+            if !change.reloads {
+                warn!(key, value, "changed, but takes a restart");
+            }
+        }
+        let level = newer.config.log.level;
+        if level != self.running.config.log.level {
+            match self.levels.set(&level) {
+                Ok(()) => {
+                    info!(level, "log.level applied");
+                    self.running.config.log.level = level;
+                }
+                Err(error) => error!(%error, "log.level was not applied"),
+            }
+        }
+        info!("configuration reloaded");
+    }
+}

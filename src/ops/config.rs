@@ -1,0 +1,151 @@
+//! Configuration: documented defaults, then a TOML file, then the environment.
+//!
+//! [`settings::SETTINGS`] is the one list of keys. Reading, the effective configuration, the
+//! example file and the table in `docs/configuration.md` come from it.
+
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::path::PathBuf;
+
+mod effective;
+mod error;
+mod given;
+mod reader;
+mod render;
+mod settings;
+
+pub use effective::{Changed, Effective, Origin};
+pub use error::{ConfigError, Fault};
+pub use render::{example, reference_table};
+
+/// The whole configuration.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Config {
+    /// Where the server listens.
+    pub listen: Listen,
+    /// The engine.
+    pub engine: Engine,
+    /// Persistent state.
+    pub store: Store,
+    /// Who is let in.
+    pub provisioning: Provisioning,
+    /// The HTTP API.
+    pub api: Api,
+    /// Logs.
+    pub log: Log,
+}
+
+/// Where the server listens; `None` is off.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Listen {
+    /// CoAP over UDP.
+    pub coap: Option<SocketAddr>,
+    /// HTTP: API and metrics.
+    pub http: Option<SocketAddr>,
+}
+
+/// The engine.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Engine {
+    /// Shards; 0 is one per core.
+    pub shards: usize,
+    /// Most endpoints held.
+    pub max_endpoints: usize,
+    /// Receive buffer of each UDP socket in bytes.
+    pub receive_buffer: usize,
+    /// Send buffer of each UDP socket in bytes.
+    pub send_buffer: usize,
+    /// Whether each shard stays on one core.
+    pub pin: bool,
+}
+
+/// Persistent state.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Store {
+    /// The data directory.
+    pub path: PathBuf,
+}
+
+/// Who is let in.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Provisioning {
+    /// Whether endpoints that are not provisioned may register without security.
+    pub allow_unknown: bool,
+    /// The profile of devices that name none.
+    pub profile: String,
+}
+
+/// The HTTP API.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Api {
+    /// Largest request body, and largest line of an import, in bytes.
+    pub max_body: usize,
+    /// Event streams that may be open at once.
+    pub max_event_streams: usize,
+}
+
+/// Logs.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Log {
+    /// Levels, as directives of `tracing-subscriber`.
+    pub level: String,
+    /// Shape of a line.
+    pub format: LogFormat,
+}
+
+/// Shape of a log line.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum LogFormat {
+    /// For people.
+    Text,
+    /// One JSON object a line.
+    Json,
+}
+
+impl LogFormat {
+    /// Name in the configuration.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Text => "text",
+            Self::Json => "json",
+        }
+    }
+}
+
+impl Default for Config {
+    fn default() -> Self {
+        let any = IpAddr::V4(Ipv4Addr::UNSPECIFIED);
+        let loopback = IpAddr::V4(Ipv4Addr::LOCALHOST);
+        Self {
+            listen: Listen {
+                coap: Some(SocketAddr::new(any, 5685)),
+                http: Some(SocketAddr::new(loopback, 8080)),
+            },
+            engine: Engine {
+                shards: 0,
+                max_endpoints: 2_000_000,
+                receive_buffer: 8 << 20,
+                send_buffer: 8 << 20,
+                pin: true,
+            },
+            store: Store {
+                path: PathBuf::from("rookery-data"),
+            },
+            provisioning: Provisioning {
+                allow_unknown: false,
+                profile: "default".to_owned(),
+            },
+            api: Api {
+                max_body: 1 << 20,
+                max_event_streams: 256,
+            },
+            log: Log {
+                level: "info".to_owned(),
+                format: LogFormat::Text,
+            },
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,246 @@
+//! The list of keys: what each means, what it accepts, how it is read and shown.
+
+use std::net::SocketAddr;
+
+use tracing_subscriber::EnvFilter;
+
+use super::given::Given;
+use super::{Config, LogFormat};
+
+/// A key of the configuration.
+pub(super) struct Setting {
+    pub(super) section: &'static str,
+    pub(super) key: &'static str,
+    /// What it means.
+    pub(super) doc: &'static str,
+    /// What it accepts.
+    pub(super) accepts: &'static str,
+    /// Whether SIGHUP applies a change.
+    pub(super) reloads: bool,
+    /// The value as TOML.
+    pub(super) get: fn(&Config) -> String,
+    /// Takes a value over; `None` when it is not accepted.
+    pub(super) set: fn(&mut Config, &Given) -> Option<()>,
+}
+
+impl Setting {
+    /// `section.key`.
+    pub(super) fn path(&self) -> String {
+        format!("{}.{}", self.section, self.key)
+    }
+
+    /// Name in the environment.
+    pub(super) fn variable(&self) -> String {
+        format!("ROOKERY_{}__{}", self.section, self.key).to_uppercase()
+    }
+}
+
+/// The key called `section.key`.
+pub(super) fn find(section: &str, key: &str) -> Option<&'static Setting> {
+    SETTINGS
+        .iter()
+        .find(|setting| setting.section == section && setting.key == key)
+}
+
+/// Keys that other builds honour. They are accepted empty, so that a file that switches them off
+/// explicitly works everywhere.
+pub(super) const UNSERVED: [(&str, &str, &str); 3] = [
+    ("listen", "coaps", "CoAP over DTLS"),
+    ("listen", "bootstrap_coap", "LwM2M bootstrap"),
+    ("listen", "bootstrap_coaps", "LwM2M bootstrap over DTLS"),
+];
+
+const ADDRESS: &str =
+    "an IP address and port such as \"0.0.0.0:5685\" or \"[::]:5685\", or \"\" for off";
+
+/// Every key, section by section.
+pub(super) const SETTINGS: &[Setting] = &[
+    Setting {
+        section: "listen",
+        key: "coap",
+        doc: "UDP address for CoAP without security. \"[::]:5685\" serves IPv4 and IPv6.",
+        accepts: ADDRESS,
+        reloads: false,
+        get: |config| address(config.listen.coap),
+        set: |config, given| given.address().map(|value| config.listen.coap = value),
+    },
+    Setting {
+        section: "listen",
+        key: "http",
+        doc: "TCP address for HTTP: API, metrics, probes. Without TLS: put a proxy in front before serving other machines.",
+        accepts: ADDRESS,
+        reloads: false,
+        get: |config| address(config.listen.http),
+        set: |config, given| given.address().map(|value| config.listen.http = value),
+    },
+    Setting {
+        section: "engine",
+        key: "shards",
+        doc: "Threads that serve devices. 0 is one per core.",
+        accepts: "0 to 255",
+        reloads: false,
+        get: |config| config.engine.shards.to_string(),
+        set: |config, given| {
+            given
+                .integer(0..=255)
+                .map(|value| config.engine.shards = value)
+        },
+    },
+    Setting {
+        section: "engine",
+        key: "max_endpoints",
+        doc: "Most endpoints held in memory. Further ones are answered 5.03.",
+        accepts: "1 to 100000000",
+        reloads: false,
+        get: |config| config.engine.max_endpoints.to_string(),
+        set: |config, given| {
+            given
+                .integer(1..=100_000_000)
+                .map(|value| config.engine.max_endpoints = value)
+        },
+    },
+    Setting {
+        section: "engine",
+        key: "receive_buffer",
+        doc: "Receive buffer of each UDP socket in bytes. The kernel grants at most net.core.rmem_max.",
+        accepts: "4096 to 1073741824",
+        reloads: false,
+        get: |config| config.engine.receive_buffer.to_string(),
+        set: |config, given| {
+            given
+                .integer(4_096..=1 << 30)
+                .map(|value| config.engine.receive_buffer = value)
+        },
+    },
+    Setting {
+        section: "engine",
+        key: "send_buffer",
+        doc: "Send buffer of each UDP socket in bytes. The kernel grants at most net.core.wmem_max.",
+        accepts: "4096 to 1073741824",
+        reloads: false,
+        get: |config| config.engine.send_buffer.to_string(),
+        set: |config, given| {
+            given
+                .integer(4_096..=1 << 30)
+                .map(|value| config.engine.send_buffer = value)
+        },
+    },
+    Setting {
+        section: "engine",
+        key: "pin",
+        doc: "Whether each shard stays on one core.",
+        accepts: "true or false",
+        reloads: false,
+        get: |config| config.engine.pin.to_string(),
+        set: |config, given| given.boolean().map(|value| config.engine.pin = value),
+    },
+    Setting {
+        section: "store",
+        key: "path",
+        doc: "Data directory. Created with access for its owner only.",
+        accepts: "a path",
+        reloads: false,
+        get: |config| quoted(&config.store.path.to_string_lossy()),
+        set: |config, given| {
+            given
+                .text()
+                .filter(|path| !path.is_empty())
+                .map(|path| config.store.path = path.into())
+        },
+    },
+    Setting {
+        section: "provisioning",
+        key: "allow_unknown",
+        doc: "Whether endpoints that are not provisioned may register without security.",
+        accepts: "true or false",
+        reloads: false,
+        get: |config| config.provisioning.allow_unknown.to_string(),
+        set: |config, given| {
+            given
+                .boolean()
+                .map(|value| config.provisioning.allow_unknown = value)
+        },
+    },
+    Setting {
+        section: "provisioning",
+        key: "profile",
+        doc: "Profile of devices that name none.",
+        accepts: "the name of a profile",
+        reloads: false,
+        get: |config| quoted(&config.provisioning.profile),
+        set: |config, given| {
+            given
+                .text()
+                .filter(|name| !name.is_empty())
+                .map(|name| config.provisioning.profile = name.to_owned())
+        },
+    },
+    Setting {
+        section: "api",
+        key: "max_body",
+        doc: "Largest request body, and largest line of an import, in bytes.",
+        accepts: "1024 to 16777216",
+        reloads: false,
+        get: |config| config.api.max_body.to_string(),
+        set: |config, given| {
+            given
+                .integer(1_024..=16 << 20)
+                .map(|value| config.api.max_body = value)
+        },
+    },
+    Setting {
+        section: "api",
+        key: "max_event_streams",
+        doc: "Event streams that may be open at once.",
+        accepts: "1 to 900",
+        reloads: false,
+        get: |config| config.api.max_event_streams.to_string(),
+        set: |config, given| {
+            given
+                .integer(1..=900)
+                .map(|value| config.api.max_event_streams = value)
+        },
+    },
+    Setting {
+        section: "log",
+        key: "level",
+        doc: "What is logged: a level, optionally followed by levels of parts.",
+        accepts: "error, warn, info, debug, trace or off, such as \"info,rookery::store=debug\"",
+        reloads: true,
+        get: |config| quoted(&config.log.level),
+        set: |config, given| {
+            given
+                .text()
+                .filter(|level| !level.is_empty() && EnvFilter::builder().parse(level).is_ok())
+                .map(|level| config.log.level = level.to_owned())
+        },
+    },
+    Setting {
+        section: "log",
+        key: "format",
+        doc: "Shape of a log line, on standard error.",
+        accepts: "\"text\" or \"json\"",
+        reloads: false,
+        get: |config| quoted(config.log.format.name()),
+        set: |config, given| {
+            let formats = [LogFormat::Text, LogFormat::Json];
+            let name = given.text()?;
+            let format = formats.into_iter().find(|format| format.name() == name)?;
+            config.log.format = format;
+            Some(())
+        },
+    },
+];
+
+fn address(address: Option<SocketAddr>) -> String {
+    quoted(
+        &address
+            .map(|address| address.to_string())
+            .unwrap_or_default(),
+    )
+}
+
+/// `text` as a TOML string.
+fn quoted(text: &str) -> String {
+    toml::Value::String(text.to_owned()).to_string()
+}

@@ -1,0 +1,125 @@
+//! Every metric the product exports. Dashboards, alerts and the renderers are checked against it.
+
+/// Kind of a metric.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum MetricType {
+    /// Only ever grows.
+    Counter,
+    /// Goes up and down.
+    Gauge,
+    /// Buckets, sum and count.
+    Histogram,
+}
+
+impl MetricType {
+    /// Name of the type in the Prometheus text format.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Counter => "counter",
+            Self::Gauge => "gauge",
+            Self::Histogram => "histogram",
+        }
+    }
+}
+
+/// What a metric means.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub struct MetricDoc {
+    /// Name, without the suffixes of a histogram's series.
+    pub name: &'static str,
+    /// Its type.
+    pub kind: MetricType,
+    /// Names of its labels; each takes values of a closed set.
+    pub labels: &'static [&'static str],
+    /// The text after `# HELP`.
+    pub help: &'static str,
+}
+
+use MetricType::{Counter, Gauge, Histogram};
+
+const fn metric(
+    name: &'static str,
+    kind: MetricType,
+    labels: &'static [&'static str],
+    help: &'static str,
+) -> MetricDoc {
+    MetricDoc {
+        name,
+        kind,
+        labels,
+        help,
+    }
+}
+
+/// Every metric, in the order of a device's way in: registration, CoAP, values, shards, then what
+/// is around them.
+#[rustfmt::skip]
+pub const METRICS: &[MetricDoc] = &[
+    // Rendered by the engine.
+    metric("lwm2m_registrations", Gauge, &["security", "state"], "Registrations the engine holds."),
+    metric("lwm2m_register_requests_total", Counter, &["operation", "code"], "Requests of the registration interface by operation and response code."),
+    metric("lwm2m_coap_messages_total", Counter, &["direction", "type", "class"], "CoAP messages by direction, type and code class."),
+    metric("lwm2m_coap_retransmissions_total", Counter, &[], "Confirmable messages sent again."),
+    metric("lwm2m_coap_duplicates_total", Counter, &[], "Messages received again and answered as before."),
+    metric("lwm2m_coap_rejected_total", Counter, &["reason"], "Datagrams and messages not processed, by reason."),
+    metric("lwm2m_request_duration_seconds", Histogram, &["operation"], "Time from a request to a device until its response or failure."),
+    metric("lwm2m_observations", Gauge, &["strategy"], "Observations in place."),
+    metric("lwm2m_notifications_total", Counter, &["strategy", "result"], "Notifications received, by what became of them."),
+    metric("lwm2m_values_total", Counter, &["kind"], "Values taken over as telemetry or attributes."),
+    metric("lwm2m_values_dropped_total", Counter, &["reason"], "Values discarded, by reason."),
+    metric("lwm2m_command_queue_depth", Gauge, &[], "Commands waiting for a shard."),
+    metric("lwm2m_udp_receive_drops_total", Counter, &[], "Datagrams the kernel dropped because the receive buffer was full."),
+    metric("lwm2m_shard_busy_seconds_total", Counter, &["shard"], "Time a shard spent working."),
+    metric("lwm2m_shard_backlog", Gauge, &["shard"], "Messages handed to a shard and not yet processed."),
+    metric("lwm2m_actor_restarts_total", Counter, &[], "Endpoints rebuilt after a panic in their handler."),
+    // Rendered by the recorder.
+    metric("lwm2m_events_lost_total", Counter, &[], "Events that readers of the event feed did not get because they were too slow."),
+    metric("lwm2m_event_streams", Gauge, &[], "Open event streams."),
+    metric("lwm2m_api_requests_total", Counter, &["method", "route", "status"], "API requests by route template and status."),
+    metric("lwm2m_api_request_duration_seconds", Histogram, &["route"], "Time until the head of an API response."),
+    metric("lwm2m_api_connections", Gauge, &[], "Open API connections."),
+    metric("lwm2m_api_panics_total", Counter, &[], "API requests whose handler panicked."),
+    metric("lwm2m_store_commit_seconds", Histogram, &[], "Time of a group commit of the store."),
+    metric("lwm2m_store_refused_total", Counter, &[], "Changes refused because too many were waiting for the store."),
+    metric("lwm2m_store_failures_total", Counter, &[], "Group commits that failed."),
+    metric("lwm2m_store_set_aside_total", Counter, &["table"], "Stored records set aside because they could not be read."),
+    metric("lwm2m_memory_bytes", Gauge, &["kind"], "Memory: allocated, active and resident as the allocator sees it, rss as the kernel does."),
+    metric("lwm2m_build_info", Gauge, &["version"], "Constant 1, labelled with the version."),
+    metric("process_start_time_seconds", Gauge, &[], "Start of the process, seconds since the Unix epoch."),
+];
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use super::*;
+
+    #[test]
+    fn names_follow_the_conventions_of_prometheus() {
+        let mut seen = BTreeSet::new();
+        for metric in METRICS {
+            let name = metric.name;
+            assert!(seen.insert(name), "{name} is listed twice");
+            assert!(
+                name.starts_with("lwm2m_") || name.starts_with("process_"),
+                "{name}"
+            );
+            assert_eq!(metric.kind == Counter, name.ends_with("_total"), "{name}");
+            if metric.kind == Histogram {
+                assert!(name.ends_with("_seconds"), "{name}");
+            }
+            assert!(metric.help.ends_with('.'), "{name}");
+        }
+    }
+
+    #[test]
+    fn no_label_can_name_a_device() {
+        let forbidden = ["endpoint", "address", "token", "path", "registration", "id"];
+        for metric in METRICS {
+            for label in metric.labels {
+                assert!(!forbidden.contains(label), "{}{{{label}}}", metric.name);
+            }
+        }
+    }
+}

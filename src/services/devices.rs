@@ -1,0 +1,297 @@
+//! Devices as people see them: what is provisioned and what the engine holds, together.
+
+use std::sync::Arc;
+
+use serde::Serialize;
+use serde_json::{Map, Value};
+
+use super::endpoint_locks::EndpointLocks;
+use super::engine::{
+    AttributesView, DeviceState, DeviceSummary, Engine, EngineError, RegistrationView,
+    SecurityMode, TelemetryView,
+};
+use super::profiles;
+use super::provisioning::{
+    CheckedDevice, DeviceBody, DeviceError, DeviceRecord, Provisioning, redacted_credentials,
+};
+use super::storage::StoreError;
+
+mod cursor;
+mod history;
+mod list;
+
+pub use cursor::CursorError;
+pub use history::TelemetryQuery;
+pub use list::{DevicePage, ListQuery, MAX_PAGE};
+
+/// Provisioned devices read at once while starting.
+const RESTORE_CHUNK: usize = 1_000;
+
+/// One device with what was provisioned for it.
+#[derive(Clone, Debug, Serialize, utoipa::ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct DeviceView {
+    /// Endpoint, profile, security, state, last seen.
+    #[serde(flatten)]
+    pub summary: DeviceSummary,
+    /// `false` for a device that was let in without being provisioned.
+    pub provisioned: bool,
+    /// As provisioned, without secrets.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<Object>)]
+    pub credentials: Option<Value>,
+    /// As provisioned.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<Object>)]
+    pub transport_configuration: Option<Map<String, Value>>,
+}
+
+/// Why an operation on devices failed.
+#[derive(Debug, thiserror::Error)]
+pub enum DevicesError {
+    /// There is no such device.
+    #[error("there is no device \"{endpoint}\"")]
+    NotFound {
+        /// The endpoint client name.
+        endpoint: String,
+    },
+    /// The device is provisioned, but has not registered since the server started.
+    #[error("device \"{endpoint}\" has not registered since the server started")]
+    NeverRegistered {
+        /// The endpoint client name.
+        endpoint: String,
+    },
+    /// The device is not as it must be.
+    #[error(transparent)]
+    Invalid(#[from] DeviceError),
+    /// The cursor is not one of ours.
+    #[error(transparent)]
+    Cursor(#[from] CursorError),
+    /// The engine did not answer.
+    #[error(transparent)]
+    Engine(#[from] EngineError),
+    /// The store failed.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+
+/// What became of one imported device: created, replaced, or why not.
+pub type ImportOutcome = Result<(String, bool), DevicesError>;
+
+/// The device service.
+pub struct Devices {
+    engine: Arc<dyn Engine>,
+    provisioning: Provisioning,
+    locks: EndpointLocks,
+}
+
+impl Devices {
+    /// Devices of `provisioning` on `engine`.
+    #[must_use]
+    pub fn new(engine: Arc<dyn Engine>, provisioning: Provisioning) -> Self {
+        Self {
+            engine,
+            provisioning,
+            locks: EndpointLocks::default(),
+        }
+    }
+
+    /// Lets every provisioned device in; returns how many there are. To be called once, at start.
+    ///
+    /// # Errors
+    /// When the store cannot be read.
+    pub async fn restore(&self) -> Result<usize, StoreError> {
+        let mut after = None;
+        let mut admitted = 0;
+        loop {
+            let page = self
+                .provisioning
+                .scan(after.as_deref(), RESTORE_CHUNK)
+                .await?;
+            for (endpoint, record) in &page.records {
+                match profiles::find(&record.profile) {
+                    Some(profile) => {
+                        self.engine.admit(endpoint, profile);
+                        admitted += 1;
+                    }
+                    None => tracing::warn!(
+                        endpoint,
+                        profile = record.profile,
+                        "the profile of a provisioned device does not exist: it is not let in"
+                    ),
+                }
+            }
+            after = page.resume_after;
+            if after.is_none() {
+                return Ok(admitted);
+            }
+        }
+    }
+
+    /// One device.
+    ///
+    /// # Errors
+    /// [`DevicesError::NotFound`], or the engine or the store failed.
+    pub async fn get(&self, endpoint: &str) -> Result<DeviceView, DevicesError> {
+        let record = self.provisioning.get(endpoint).await?;
+        let summary = self.engine.summary(endpoint).await?;
+        let summary = match (summary, &record) {
+            (Some(summary), _) => summary,
+            (None, Some(record)) => never_registered(endpoint, record),
+            (None, None) => return Err(not_found(endpoint)),
+        };
+        Ok(view(summary, record))
+    }
+
+    /// Provisions a device; `true` with it when it was not provisioned before.
+    ///
+    /// # Errors
+    /// The device is refused, or the engine or the store failed.
+    pub async fn put(
+        &self,
+        endpoint: &str,
+        body: DeviceBody,
+    ) -> Result<(DeviceView, bool), DevicesError> {
+        let device = self.provisioning.check(Some(endpoint), body)?;
+        let replaced = self.provision(std::slice::from_ref(&device)).await?;
+        Ok((self.get(endpoint).await?, !replaced.contains(&true)))
+    }
+
+    /// Provisions many devices, those that are as they must be; one outcome for each in order.
+    /// `Ok((endpoint, true))` for one that was not provisioned before.
+    ///
+    /// # Errors
+    /// When the store fails: then none is provisioned.
+    pub async fn import(&self, bodies: Vec<DeviceBody>) -> Result<Vec<ImportOutcome>, StoreError> {
+        let checked: Vec<_> = bodies
+            .into_iter()
+            .map(|body| self.provisioning.check(None, body))
+            .collect();
+        let devices: Vec<_> = checked.iter().flatten().cloned().collect();
+        let mut replaced = self.provision(&devices).await?.into_iter();
+        Ok(checked
+            .into_iter()
+            .map(|outcome| {
+                let device = outcome?;
+                let created = !replaced.next().unwrap_or(false);
+                Ok((device.endpoint, created))
+            })
+            .collect())
+    }
+
+    /// Removes a device: it may not register any more, and what the engine holds of it is
+    /// forgotten.
+    ///
+    /// # Errors
+    /// [`DevicesError::NotFound`], or the engine or the store failed.
+    pub async fn delete(&self, endpoint: &str) -> Result<(), DevicesError> {
+        let _guard = self.locks.lock([endpoint].into_iter()).await;
+        let provisioned = self.provisioning.delete(endpoint).await?;
+        self.engine.withdraw(endpoint);
+        let held = self.engine.remove(endpoint).await?;
+        if provisioned || held {
+            Ok(())
+        } else {
+            Err(not_found(endpoint))
+        }
+    }
+
+    /// The registration of a device.
+    ///
+    /// # Errors
+    /// The device does not exist or never registered, or the engine or the store failed.
+    pub async fn registration(
+        &self,
+        endpoint: &str,
+    ) -> Result<Box<RegistrationView>, DevicesError> {
+        if let Some(registration) = self.engine.registration(endpoint).await? {
+            return Ok(registration);
+        }
+        self.require(endpoint).await?;
+        Err(DevicesError::NeverRegistered {
+            endpoint: endpoint.to_owned(),
+        })
+    }
+
+    /// Telemetry of a device; empty when it never registered.
+    ///
+    /// # Errors
+    /// The device does not exist, or the engine or the store failed.
+    pub async fn telemetry(
+        &self,
+        endpoint: &str,
+        query: &TelemetryQuery,
+    ) -> Result<TelemetryView, DevicesError> {
+        if let Some(telemetry) = self.engine.telemetry(endpoint).await? {
+            return Ok(query.select(telemetry));
+        }
+        self.require(endpoint).await?;
+        Ok(TelemetryView::default())
+    }
+
+    /// Client attributes of a device; empty when it never registered.
+    ///
+    /// # Errors
+    /// The device does not exist, or the engine or the store failed.
+    pub async fn attributes(&self, endpoint: &str) -> Result<AttributesView, DevicesError> {
+        if let Some(attributes) = self.engine.attributes(endpoint).await? {
+            return Ok(attributes);
+        }
+        self.require(endpoint).await?;
+        Ok(AttributesView::default())
+    }
+
+    /// Whether the device exists.
+    ///
+    /// # Errors
+    /// [`DevicesError::NotFound`], or the store failed.
+    pub async fn require(&self, endpoint: &str) -> Result<(), DevicesError> {
+        if self.engine.holds(endpoint) || self.provisioning.get(endpoint).await?.is_some() {
+            Ok(())
+        } else {
+            Err(not_found(endpoint))
+        }
+    }
+
+    async fn provision(&self, devices: &[CheckedDevice]) -> Result<Vec<bool>, StoreError> {
+        if devices.is_empty() {
+            return Ok(Vec::new());
+        }
+        let endpoints = devices.iter().map(|device| device.endpoint.as_str());
+        let _guards = self.locks.lock(endpoints).await;
+        let replaced = self.provisioning.put(devices).await?;
+        for device in devices {
+            self.engine.admit(&device.endpoint, device.profile);
+        }
+        Ok(replaced)
+    }
+}
+
+fn never_registered(endpoint: &str, record: &DeviceRecord) -> DeviceSummary {
+    DeviceSummary {
+        endpoint: endpoint.to_owned(),
+        profile: record.profile.clone(),
+        security: SecurityMode::NoSec,
+        state: DeviceState::Never,
+        last_seen: None,
+    }
+}
+
+fn view(summary: DeviceSummary, record: Option<DeviceRecord>) -> DeviceView {
+    let provisioned = record.is_some();
+    let (credentials, transport_configuration) = record
+        .map(|record| (record.credentials, record.transport_configuration))
+        .unwrap_or_default();
+    DeviceView {
+        summary,
+        provisioned,
+        credentials: credentials.as_ref().map(redacted_credentials),
+        transport_configuration,
+    }
+}
+
+fn not_found(endpoint: &str) -> DevicesError {
+    DevicesError::NotFound {
+        endpoint: endpoint.to_owned(),
+    }
+}

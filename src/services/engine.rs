@@ -1,0 +1,113 @@
+//! The engine as services see it.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use futures_util::future::{BoxFuture, FutureExt};
+use tokio::sync::broadcast;
+
+use super::profiles::ProfileId;
+pub use crate::engine::command::DeviceFilter;
+pub use crate::engine::event::{Event, EventKind};
+pub use crate::engine::view::{
+    AttributesView, DeviceState, DeviceSummary, RegistrationView, SecurityMode, TelemetryView,
+    TimedValue,
+};
+pub use crate::engine::{Cursor, EngineError};
+
+/// An answer of the engine.
+pub type Answer<'a, T> = BoxFuture<'a, Result<T, EngineError>>;
+
+/// A part of the list of endpoints and where it goes on.
+pub type EnginePage = (Vec<DeviceSummary>, Option<Cursor>);
+
+/// What services ask of the engine. Methods that look at an endpoint answer `None` when the engine
+/// does not hold it: it is unknown, or provisioned and has not registered since the start.
+pub trait Engine: Send + Sync + 'static {
+    /// Number of shards.
+    fn shards(&self) -> usize;
+
+    /// Name and address of each UDP listener.
+    fn listeners(&self) -> Vec<(&'static str, SocketAddr)>;
+
+    /// Endpoints shard by shard in slot order, and where to go on. May return fewer than `limit`
+    /// although there are more: it looks at a bounded number of endpoints per call.
+    fn list(&self, filter: DeviceFilter, from: Cursor, limit: usize) -> Answer<'_, EnginePage>;
+
+    /// One line about an endpoint.
+    fn summary<'a>(&'a self, endpoint: &'a str) -> Answer<'a, Option<DeviceSummary>>;
+
+    /// The registration of an endpoint.
+    fn registration<'a>(&'a self, endpoint: &'a str) -> Answer<'a, Option<Box<RegistrationView>>>;
+
+    /// Latest values of an endpoint.
+    fn telemetry<'a>(&'a self, endpoint: &'a str) -> Answer<'a, Option<TelemetryView>>;
+
+    /// Client attributes of an endpoint.
+    fn attributes<'a>(&'a self, endpoint: &'a str) -> Answer<'a, Option<AttributesView>>;
+
+    /// Forgets an endpoint; `false` when the engine did not hold it.
+    fn remove<'a>(&'a self, endpoint: &'a str) -> Answer<'a, bool>;
+
+    /// Whether the engine holds an endpoint.
+    fn holds(&self, endpoint: &str) -> bool;
+
+    /// Lets an endpoint register under a profile.
+    fn admit(&self, endpoint: &str, profile: ProfileId);
+
+    /// Takes back [`Self::admit`].
+    fn withdraw(&self, endpoint: &str);
+
+    /// What happens from now on; bounded, the receiver is told how many events it missed.
+    fn subscribe(&self) -> broadcast::Receiver<Arc<Event>>;
+}
+
+impl Engine for crate::engine::EngineHandle {
+    fn shards(&self) -> usize {
+        self.shards()
+    }
+
+    fn listeners(&self) -> Vec<(&'static str, SocketAddr)> {
+        self.listeners().to_vec()
+    }
+
+    fn list(&self, filter: DeviceFilter, from: Cursor, limit: usize) -> Answer<'_, EnginePage> {
+        self.list(filter, from, limit).boxed()
+    }
+
+    fn summary<'a>(&'a self, endpoint: &'a str) -> Answer<'a, Option<DeviceSummary>> {
+        self.summary(endpoint).boxed()
+    }
+
+    fn registration<'a>(&'a self, endpoint: &'a str) -> Answer<'a, Option<Box<RegistrationView>>> {
+        self.registration(endpoint).boxed()
+    }
+
+    fn telemetry<'a>(&'a self, endpoint: &'a str) -> Answer<'a, Option<TelemetryView>> {
+        self.telemetry(endpoint).boxed()
+    }
+
+    fn attributes<'a>(&'a self, endpoint: &'a str) -> Answer<'a, Option<AttributesView>> {
+        self.attributes(endpoint).boxed()
+    }
+
+    fn remove<'a>(&'a self, endpoint: &'a str) -> Answer<'a, bool> {
+        self.remove(endpoint).boxed()
+    }
+
+    fn holds(&self, endpoint: &str) -> bool {
+        self.holds(endpoint)
+    }
+
+    fn admit(&self, endpoint: &str, profile: ProfileId) {
+        self.admit(endpoint, profile);
+    }
+
+    fn withdraw(&self, endpoint: &str) {
+        self.withdraw(endpoint);
+    }
+
+    fn subscribe(&self) -> broadcast::Receiver<Arc<Event>> {
+        self.subscribe()
+    }
+}

@@ -1,0 +1,165 @@
+//! Devices that are allowed in: checked, stored, read back. Needs no running engine.
+
+use std::sync::Arc;
+
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
+
+use super::profiles::{self, ProfileId};
+use super::storage::{self, Change, Scanned, Store, StoreError, Table};
+
+mod redaction;
+mod rules;
+
+pub use redaction::redacted_credentials;
+pub use rules::{DeviceError, MAX_ENDPOINT_BYTES, check_endpoint};
+
+/// A device as it is provisioned: ThingsBoard's LwM2M device JSON under `credentials` and
+/// `transportConfiguration`, kept as it came.
+#[derive(Clone, Debug, Default, Deserialize, PartialEq, utoipa::ToSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct DeviceBody {
+    /// Name of the device profile; the configured one when absent.
+    pub profile: Option<String>,
+    /// `{"client":{"securityConfigClientMode":"NO_SEC","endpoint":"…"},"bootstrap":{…}}`; no
+    /// security when absent.
+    #[schema(value_type = Option<Object>)]
+    pub credentials: Option<Value>,
+    /// ThingsBoard's LwM2M device transport configuration.
+    #[schema(value_type = Option<Object>)]
+    pub transport_configuration: Option<Map<String, Value>>,
+    /// Endpoint client name. Needed in an import where `credentials.client.endpoint` is absent.
+    pub endpoint: Option<String>,
+    /// Shown by the server, ignored when sent back.
+    #[serde(default, rename = "security")]
+    #[schema(read_only)]
+    _security: Option<String>,
+    /// Shown by the server, ignored when sent back.
+    #[serde(default, rename = "state")]
+    #[schema(read_only)]
+    _state: Option<String>,
+    /// Shown by the server, ignored when sent back.
+    #[serde(default, rename = "lastSeen")]
+    #[schema(read_only)]
+    _last_seen: Option<i64>,
+    /// Shown by the server, ignored when sent back.
+    #[serde(default, rename = "provisioned")]
+    #[schema(read_only)]
+    _provisioned: Option<bool>,
+}
+
+/// A provisioned device as stored.
+#[derive(Clone, Debug, Deserialize, PartialEq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct DeviceRecord {
+    /// Name of the device profile.
+    pub profile: String,
+    /// As it came, secrets included.
+    pub credentials: Option<Value>,
+    /// As it came.
+    pub transport_configuration: Option<Map<String, Value>>,
+}
+
+/// A device that passed the checks.
+#[derive(Clone, Debug, PartialEq)]
+pub struct CheckedDevice {
+    /// Endpoint client name.
+    pub endpoint: String,
+    /// What is stored.
+    pub record: DeviceRecord,
+    /// Id of its profile.
+    pub profile: ProfileId,
+}
+
+/// The stored devices.
+#[derive(Clone)]
+pub struct Provisioning {
+    store: Arc<dyn Store>,
+    profile: String,
+}
+
+impl Provisioning {
+    /// Devices in `store`; one that names no profile gets `profile`.
+    #[must_use]
+    pub fn new(store: Arc<dyn Store>, profile: impl Into<String>) -> Self {
+        Self {
+            store,
+            profile: profile.into(),
+        }
+    }
+
+    /// Checks a device. `endpoint` is the one the caller addressed; `None` when only the body
+    /// names it.
+    ///
+    /// # Errors
+    /// See [`DeviceError`].
+    pub fn check(
+        &self,
+        endpoint: Option<&str>,
+        body: DeviceBody,
+    ) -> Result<CheckedDevice, DeviceError> {
+        let endpoint = rules::endpoint_of(endpoint, &body)?;
+        rules::check_security(&body)?;
+        let profile = body.profile.unwrap_or_else(|| self.profile.clone());
+        let id = profiles::find(&profile).ok_or_else(|| DeviceError::UnknownProfile {
+            profile: profile.clone(),
+        })?;
+        Ok(CheckedDevice {
+            endpoint,
+            record: DeviceRecord {
+                profile,
+                credentials: body.credentials,
+                transport_configuration: body.transport_configuration,
+            },
+            profile: id,
+        })
+    }
+
+    /// Stores all of `devices` or none; says for each whether it replaced one.
+    ///
+    /// # Errors
+    /// When the store fails.
+    pub async fn put(&self, devices: &[CheckedDevice]) -> Result<Vec<bool>, StoreError> {
+        let changes = devices
+            .iter()
+            .map(|device| Change::put(Table::Devices, device.endpoint.as_str(), &device.record))
+            .collect::<Result<Vec<_>, _>>()?;
+        self.store.write(changes).await
+    }
+
+    /// One provisioned device.
+    ///
+    /// # Errors
+    /// When the store fails.
+    pub async fn get(&self, endpoint: &str) -> Result<Option<DeviceRecord>, StoreError> {
+        storage::read(self.store.as_ref(), Table::Devices, endpoint).await
+    }
+
+    /// Removes a device; `false` when it was not provisioned.
+    ///
+    /// # Errors
+    /// When the store fails.
+    pub async fn delete(&self, endpoint: &str) -> Result<bool, StoreError> {
+        let change = Change::Delete {
+            table: Table::Devices,
+            key: endpoint.to_owned(),
+        };
+        let existed = self.store.write(vec![change]).await?;
+        Ok(existed.contains(&true))
+    }
+
+    /// Provisioned devices in order of their endpoint names, beginning after `after`.
+    ///
+    /// # Errors
+    /// When the store fails.
+    pub async fn scan(
+        &self,
+        after: Option<&str>,
+        limit: usize,
+    ) -> Result<Scanned<DeviceRecord>, StoreError> {
+        storage::scan(self.store.as_ref(), Table::Devices, after, limit).await
+    }
+}
+
+#[cfg(test)]
+mod tests;

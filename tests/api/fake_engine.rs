@@ -1,0 +1,189 @@
+//! An engine that holds what a test puts into it.
+
+use std::collections::BTreeMap;
+use std::net::SocketAddr;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex};
+
+use futures_util::FutureExt;
+use futures_util::future::ready;
+use rookery::services::engine::{
+    Answer, AttributesView, Cursor, DeviceFilter, DeviceState, DeviceSummary, Engine, EngineError,
+    EnginePage, Event, RegistrationView, SecurityMode, TelemetryView,
+};
+use tokio::sync::broadcast;
+
+/// Shards, and endpoints looked at per `list`.
+const SHARDS: u16 = 2;
+const LOOKED_AT: usize = 3;
+
+#[derive(Clone)]
+pub struct Held {
+    pub summary: DeviceSummary,
+    pub registration: Option<RegistrationView>,
+    pub telemetry: TelemetryView,
+    pub attributes: AttributesView,
+}
+
+pub struct FakeEngine {
+    shards: Mutex<[Vec<Held>; SHARDS as usize]>,
+    admitted: Mutex<BTreeMap<String, u16>>,
+    pub events: broadcast::Sender<Arc<Event>>,
+    pub busy: AtomicBool,
+}
+
+impl FakeEngine {
+    pub fn new(event_queue: usize) -> Self {
+        Self {
+            shards: Mutex::default(),
+            admitted: Mutex::default(),
+            events: broadcast::Sender::new(event_queue),
+            busy: AtomicBool::new(false),
+        }
+    }
+
+    /// Makes the engine hold `held`, in the shorter shard.
+    pub fn hold(&self, held: Held) {
+        let mut shards = self.shards.lock().unwrap();
+        let shorter = usize::from(shards[1].len() < shards[0].len());
+        shards[shorter].push(held);
+    }
+
+    pub fn register(&self, endpoint: &str, state: DeviceState) {
+        self.hold(Held {
+            summary: summary(endpoint, state),
+            registration: None,
+            telemetry: TelemetryView::new(),
+            attributes: AttributesView::new(),
+        });
+    }
+
+    pub fn is_admitted(&self, endpoint: &str) -> bool {
+        self.admitted.lock().unwrap().contains_key(endpoint)
+    }
+
+    pub fn admitted(&self) -> usize {
+        self.admitted.lock().unwrap().len()
+    }
+
+    fn answer<T: Send + 'static>(&self, value: T) -> Answer<'static, T> {
+        let answer = if self.busy.load(Ordering::Relaxed) {
+            Err(EngineError::Busy)
+        } else {
+            Ok(value)
+        };
+        ready(answer).boxed()
+    }
+
+    fn find(&self, endpoint: &str) -> Option<Held> {
+        let shards = self.shards.lock().unwrap();
+        let mut all = shards.iter().flatten();
+        all.find(|held| held.summary.endpoint == endpoint).cloned()
+    }
+}
+
+pub fn summary(endpoint: &str, state: DeviceState) -> DeviceSummary {
+    DeviceSummary {
+        endpoint: endpoint.to_owned(),
+        profile: "default".to_owned(),
+        security: SecurityMode::NoSec,
+        state,
+        last_seen: Some(1_700_000_000_000),
+    }
+}
+
+impl Engine for FakeEngine {
+    fn shards(&self) -> usize {
+        SHARDS.into()
+    }
+
+    fn listeners(&self) -> Vec<(&'static str, SocketAddr)> {
+        vec![("coap", "127.0.0.1:5685".parse().unwrap())]
+    }
+
+    fn list(&self, filter: DeviceFilter, from: Cursor, limit: usize) -> Answer<'_, EnginePage> {
+        let shards = self.shards.lock().unwrap();
+        let shard = &shards[usize::from(from.shard)];
+        let begin = from.slot as usize;
+        let mut items = Vec::new();
+        let mut slot = begin;
+        while slot < shard.len() && slot < begin + LOOKED_AT && items.len() < limit {
+            let summary = &shard[slot].summary;
+            if filter.state.is_none_or(|state| state == summary.state)
+                && filter
+                    .contains
+                    .as_ref()
+                    .is_none_or(|text| summary.endpoint.contains(text.as_str()))
+                && filter
+                    .profile
+                    .as_ref()
+                    .is_none_or(|p| *p == summary.profile)
+            {
+                items.push(summary.clone());
+            }
+            slot += 1;
+        }
+        let next = if slot < shard.len() {
+            Some(Cursor {
+                shard: from.shard,
+                slot: slot as u32,
+            })
+        } else if from.shard + 1 < SHARDS {
+            Some(Cursor {
+                shard: from.shard + 1,
+                slot: 0,
+            })
+        } else {
+            None
+        };
+        drop(shards);
+        self.answer((items, next))
+    }
+
+    fn summary<'a>(&'a self, endpoint: &'a str) -> Answer<'a, Option<DeviceSummary>> {
+        self.answer(self.find(endpoint).map(|held| held.summary))
+    }
+
+    fn registration<'a>(&'a self, endpoint: &'a str) -> Answer<'a, Option<Box<RegistrationView>>> {
+        self.answer(
+            self.find(endpoint)
+                .and_then(|held| held.registration)
+                .map(Box::new),
+        )
+    }
+
+    fn telemetry<'a>(&'a self, endpoint: &'a str) -> Answer<'a, Option<TelemetryView>> {
+        self.answer(self.find(endpoint).map(|held| held.telemetry))
+    }
+
+    fn attributes<'a>(&'a self, endpoint: &'a str) -> Answer<'a, Option<AttributesView>> {
+        self.answer(self.find(endpoint).map(|held| held.attributes))
+    }
+
+    fn remove<'a>(&'a self, endpoint: &'a str) -> Answer<'a, bool> {
+        let mut removed = false;
+        for shard in self.shards.lock().unwrap().iter_mut() {
+            let before = shard.len();
+            shard.retain(|held| held.summary.endpoint != endpoint);
+            removed |= shard.len() < before;
+        }
+        self.answer(removed)
+    }
+
+    fn holds(&self, endpoint: &str) -> bool {
+        self.find(endpoint).is_some()
+    }
+
+    fn admit(&self, endpoint: &str, profile: u16) {
+        let mut admitted = self.admitted.lock().unwrap();
+        admitted.insert(endpoint.to_owned(), profile);
+    }
+
+    fn withdraw(&self, endpoint: &str) {
+        self.admitted.lock().unwrap().remove(endpoint);
+    }
+
+    fn subscribe(&self) -> broadcast::Receiver<Arc<Event>> {
+        self.events.subscribe()
+    }
+}

@@ -1,0 +1,13 @@
+//! The HTTP API over a real listener, with a fake engine behind it.
+
+mod auth;
+mod client;
+mod devices;
+mod documentation;
+mod events;
+mod fake_engine;
+mod import;
+mod operations;
+mod problems;
+mod server;
+mod values;

@@ -1,0 +1,119 @@
+//! A server under test.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use rookery::api::{self, Api, ListenerView, Options, Peer};
+use rookery::ops::health::{Health, Phase};
+use rookery::ops::metrics::Exporter;
+use rookery::services::devices::Devices;
+use rookery::services::engine::Engine;
+use rookery::services::events::EventFeed;
+use rookery::services::provisioning::Provisioning;
+use rookery::services::storage::Store;
+use rookery::services::tokens::{Role, Tokens};
+use rookery::store::MemoryStore;
+use tokio::net::TcpListener;
+use tokio::sync::watch;
+use tokio::task::JoinHandle;
+
+use crate::client::Client;
+use crate::fake_engine::FakeEngine;
+
+pub const MAX_BODY: usize = 4_096;
+
+pub struct Server {
+    /// Has an admin token.
+    pub admin: Client,
+    pub engine: Arc<FakeEngine>,
+    pub store: MemoryStore,
+    pub tokens: Arc<Tokens>,
+    pub health: Arc<Health>,
+    stop: watch::Sender<bool>,
+    serving: JoinHandle<()>,
+}
+
+impl Server {
+    /// In production form: without a token nothing is served.
+    pub async fn start() -> Self {
+        Self::start_with(false, 1_024).await
+    }
+
+    /// As `serve --dev`.
+    pub async fn start_open() -> Self {
+        Self::start_with(true, 1_024).await
+    }
+
+    pub async fn start_with(open_on_loopback: bool, event_queue: usize) -> Self {
+        let fake = Arc::new(FakeEngine::new(event_queue));
+        let engine: Arc<dyn Engine> = fake.clone();
+        let memory = MemoryStore::default();
+        let store: Arc<dyn Store> = Arc::new(memory.clone());
+        let tokens = Arc::new(Tokens::load(store.clone()).await.unwrap());
+        let health = Arc::new(Health::default());
+        health.enter(Phase::Ready);
+        let (stop, stopping) = watch::channel(false);
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap();
+        let subscribed = engine.clone();
+        let api = Api {
+            devices: Arc::new(Devices::new(
+                engine.clone(),
+                Provisioning::new(store.clone(), "default"),
+            )),
+            engine,
+            tokens: tokens.clone(),
+            events: EventFeed::new(move || subscribed.subscribe(), 2),
+            store,
+            exporter: Exporter::install().unwrap(),
+            health: health.clone(),
+            stopping: stopping.clone(),
+            options: Options {
+                open_on_loopback,
+                max_body: MAX_BODY,
+                spool: std::env::temp_dir(),
+                listeners: vec![ListenerView {
+                    name: "http",
+                    transport: "tcp",
+                    address,
+                }],
+                allow_unknown: false,
+                profile: "default".to_owned(),
+            },
+        };
+        let grace = Duration::from_secs(5);
+        let serving = api::serve(listener, Peer::Tcp, api::router(api), stopping, grace);
+        let admin = tokens.create(Role::Admin, None).await.unwrap();
+        Self {
+            admin: Client {
+                address,
+                token: Some(admin.token),
+            },
+            engine: fake,
+            store: memory,
+            tokens,
+            health,
+            stop,
+            serving: tokio::spawn(serving),
+        }
+    }
+
+    /// Without a token.
+    pub fn anonymous(&self) -> Client {
+        Client {
+            address: self.admin.address,
+            token: None,
+        }
+    }
+
+    pub async fn with_role(&self, role: Role) -> Client {
+        let token = self.tokens.create(role, None).await.unwrap();
+        self.admin.with_token(&token.token)
+    }
+
+    /// Tells the server to stop and waits until it has.
+    pub async fn stop(self) {
+        self.stop.send(true).unwrap();
+        self.serving.await.unwrap();
+    }
+}
