@@ -1,11 +1,22 @@
 //! The actor system: shards, the endpoints they own, and the way in for everybody else.
 
+mod bus;
 pub mod command;
+pub mod config;
+pub mod directory;
+pub mod endpoint;
 pub mod event;
 pub mod handle;
+mod handoff;
+mod locals;
+pub mod metrics;
+mod newcomers;
+pub mod shard;
+mod slab;
+mod supervisor;
 pub mod view;
 
-pub use handle::{
-    Cursor, EngineConfig, EngineError, EngineHandle, EngineMetrics, ProfileId, RunningEngine,
-    StartError, start,
-};
+pub use config::EngineConfig;
+pub use directory::ProfileId;
+pub use handle::{Cursor, EngineError, EngineHandle};
+pub use supervisor::{PreparedEngine, RunningEngine, StartError, prepare};

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use anyhow::Context;
 use rookery::api::{self, Api, ListenerView, Options, Peer};
-use rookery::engine::{self, EngineConfig, RunningEngine};
+use rookery::engine::{self, EngineConfig, PreparedEngine};
 use rookery::ops::config::{Config, Effective};
 use rookery::ops::health::{Health, Phase};
 use rookery::ops::logging;
@@ -72,15 +72,17 @@ async fn run(effective: Effective, mut reload: Reload, dev: bool) -> anyhow::Res
     };
     let store: Arc<dyn Store> = Arc::new(open_store(&config.store.path)?);
     let tokens = Arc::new(Tokens::load(store.clone()).await?);
-    let running = start_engine(&effective)?;
-    let handle = running.handle();
+    let prepared = prepare_engine(&effective)?;
+    let handle = prepared.handle().clone();
     let engine: Arc<dyn Engine> = Arc::new(handle.clone());
     let exporter = exporter.with_source(move |out| handle.metrics().render(out));
     tokio::spawn(exporter.clone().upkeep());
 
     let provisioning = Provisioning::new(store.clone(), &config.provisioning.profile);
     let devices = Arc::new(Devices::new(engine.clone(), provisioning));
+    // Devices are let in only now: before, each of them would be unknown.
     let provisioned = devices.restore().await?;
+    let running = prepared.run().context("cannot start the engine")?;
 
     let (stop, stopping) = watch::channel(false);
     let subscribed = engine.clone();
@@ -139,22 +141,23 @@ async fn run(effective: Effective, mut reload: Reload, dev: bool) -> anyhow::Res
     Ok(())
 }
 
-fn start_engine(effective: &Effective) -> anyhow::Result<RunningEngine> {
+fn prepare_engine(effective: &Effective) -> anyhow::Result<PreparedEngine> {
     let config = &effective.config;
-    let started = engine::start(EngineConfig {
-        listen_coap: config.listen.coap,
+    let prepared = engine::prepare(EngineConfig {
+        coap: config.listen.coap,
         shards: config.engine.shards,
         allow_unknown: config.provisioning.allow_unknown,
         max_endpoints: config.engine.max_endpoints,
         recv_buffer: config.engine.receive_buffer,
         send_buffer: config.engine.send_buffer,
         pin: config.engine.pin,
+        ..EngineConfig::default()
     });
     match config.listen.coap {
         Some(address) => {
-            started.with_context(|| listeners::cannot_listen("coap", "udp", address, effective))
+            prepared.with_context(|| listeners::cannot_listen("coap", "udp", address, effective))
         }
-        None => started.context("cannot start the engine"),
+        None => prepared.context("cannot start the engine"),
     }
 }
 

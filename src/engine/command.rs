@@ -66,3 +66,34 @@ pub enum Inspect {
     /// Client attributes.
     Attributes(oneshot::Sender<Option<AttributesView>>),
 }
+
+impl DeviceFilter {
+    /// Whether the device is one of those selected.
+    #[must_use]
+    pub fn selects(&self, device: &DeviceSummary) -> bool {
+        self.state.is_none_or(|state| state == device.state)
+            && self
+                .security
+                .is_none_or(|security| security == device.security)
+            && self
+                .profile
+                .as_ref()
+                .is_none_or(|profile| *profile == device.profile)
+            && self
+                .contains
+                .as_ref()
+                .is_none_or(|text| device.endpoint.contains(text.as_str()))
+    }
+}
+
+impl Inspect {
+    /// Answers that there is no such endpoint. Whoever asked may be gone.
+    pub fn nothing(self) {
+        match self {
+            Self::Summary(reply) => drop(reply.send(None)),
+            Self::Registration(reply) => drop(reply.send(None)),
+            Self::Telemetry(reply) => drop(reply.send(None)),
+            Self::Attributes(reply) => drop(reply.send(None)),
+        }
+    }
+}

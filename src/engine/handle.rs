@@ -1,203 +1,231 @@
-//! The way into the engine for services and the API.
+//! The way into the engine for services and the API: finds the shard that owns an endpoint and asks it.
 
-use std::net::{SocketAddr, UdpSocket};
+use std::net::SocketAddr;
 use std::sync::Arc;
-use std::time::Duration;
+use std::sync::atomic::Ordering::Relaxed;
 
-use dashmap::DashMap;
-use tokio::sync::broadcast;
+use tokio::sync::{broadcast, mpsc, oneshot};
 
-use super::command::DeviceFilter;
+use super::command::{Command, DeviceFilter, Inspect};
+use super::directory::{Home, ProfileId};
 use super::event::Event;
+use super::metrics::EngineMetrics;
+use super::shard::Shared;
 use super::view::{AttributesView, DeviceSummary, RegistrationView, TelemetryView};
 
-/// Index of a device profile.
-pub type ProfileId = u16;
+/// Commands that may wait for a shard; more are refused with [`EngineError::Busy`].
+pub const COMMANDS: usize = 1_024;
 
-/// A place in the list of endpoints.
-#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
-pub struct Cursor {
-    /// Shard index.
-    pub shard: u16,
-    /// Slot of the shard.
-    pub slot: u32,
-}
-
-/// Why the engine did not answer.
-#[derive(Debug, thiserror::Error)]
+/// Why a command was not carried out.
+#[derive(Clone, Copy, Debug, Eq, PartialEq, thiserror::Error)]
 pub enum EngineError {
-    /// The command queue of the shard is full.
-    #[error("the engine is busy")]
+    /// The shard's command queue is full.
+    #[error("the engine is busy: the command queue of the shard is full")]
     Busy,
-    /// The engine has stopped.
-    #[error("the engine has stopped")]
+    /// The engine is shutting down.
+    #[error("the engine is shutting down")]
     Stopped,
 }
 
-/// Why the engine did not start.
-#[derive(Debug, thiserror::Error)]
-pub enum StartError {
-    /// The address cannot be listened on.
-    #[error("cannot bind {address}: {source}")]
-    Bind {
-        address: SocketAddr,
-        source: std::io::Error,
-    },
+/// Where a device list goes on.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+pub struct Cursor {
+    /// Index of the shard.
+    pub shard: u16,
+    /// Slot in the shard.
+    pub slot: u32,
 }
 
-/// What the engine is started with.
-#[derive(Clone, Debug)]
-pub struct EngineConfig {
-    pub listen_coap: Option<SocketAddr>,
-    pub shards: usize,
-    pub allow_unknown: bool,
-    pub max_endpoints: usize,
-    pub recv_buffer: usize,
-    pub send_buffer: usize,
-    pub pin: bool,
-}
-
-impl Default for EngineConfig {
-    fn default() -> Self {
-        Self {
-            listen_coap: None,
-            shards: 0,
-            allow_unknown: false,
-            max_endpoints: 2_000_000,
-            recv_buffer: 8 << 20,
-            send_buffer: 8 << 20,
-            pin: true,
-        }
-    }
-}
-
-/// Counters of the engine.
-#[derive(Debug, Default)]
-pub struct EngineMetrics;
-
-impl EngineMetrics {
-    /// Appends the counters as Prometheus text.
-    pub fn render(&self, _out: &mut String) {}
-}
-
-/// Handle on a running engine.
+/// A handle on a running engine; cheap to clone.
 #[derive(Clone, Debug)]
 pub struct EngineHandle {
-    shards: usize,
-    listeners: Arc<[(&'static str, SocketAddr)]>,
-    admitted: Arc<DashMap<String, ProfileId>>,
-    events: broadcast::Sender<Arc<Event>>,
-    metrics: Arc<EngineMetrics>,
+    pub(super) inner: Arc<Inner>,
 }
 
-/// A running engine.
 #[derive(Debug)]
-pub struct RunningEngine {
-    handle: EngineHandle,
-    _socket: Option<UdpSocket>,
-}
-
-/// Starts the engine.
-pub fn start(config: EngineConfig) -> Result<RunningEngine, StartError> {
-    let socket = config
-        .listen_coap
-        .map(|address| {
-            UdpSocket::bind(address).map_err(|source| StartError::Bind { address, source })
-        })
-        .transpose()?;
-    let listeners = socket
-        .iter()
-        .filter_map(|socket| Some(("coap", socket.local_addr().ok()?)))
-        .collect();
-    Ok(RunningEngine {
-        handle: EngineHandle {
-            shards: config.shards.max(1),
-            listeners,
-            admitted: Arc::default(),
-            events: broadcast::channel(1024).0,
-            metrics: Arc::default(),
-        },
-        _socket: socket,
-    })
-}
-
-impl RunningEngine {
-    #[must_use]
-    pub fn handle(&self) -> EngineHandle {
-        self.handle.clone()
-    }
-
-    pub async fn shutdown(self, _deadline: Duration) {}
+pub(super) struct Inner {
+    pub shared: Arc<Shared>,
+    pub commands: Vec<mpsc::Sender<Command>>,
+    pub subscribers: broadcast::Sender<Arc<Event>>,
+    pub metrics: EngineMetrics,
+    pub listeners: Vec<(&'static str, SocketAddr)>,
 }
 
 impl EngineHandle {
+    /// Number of shards.
     #[must_use]
     pub fn shards(&self) -> usize {
-        self.shards
+        self.inner.commands.len()
     }
 
+    /// What is served where.
     #[must_use]
     pub fn listeners(&self) -> &[(&'static str, SocketAddr)] {
-        &self.listeners
+        &self.inner.listeners
     }
 
+    /// Names of the profiles, by [`ProfileId`].
+    pub fn profiles(&self) -> impl Iterator<Item = &str> {
+        self.inner.shared.profiles.iter().map(|plan| &*plan.name)
+    }
+
+    /// Endpoints the engine holds, shard by shard in slot order, from a cursor on. Fewer than `limit`
+    /// may come though there are more: the cursor says so.
+    ///
+    /// # Errors
+    /// The shard is busy or the engine stops.
     pub async fn list(
         &self,
-        _filter: DeviceFilter,
-        _from: Cursor,
-        _limit: usize,
+        filter: DeviceFilter,
+        from: Cursor,
+        limit: usize,
     ) -> Result<(Vec<DeviceSummary>, Option<Cursor>), EngineError> {
-        Ok((Vec::new(), None))
+        let shard = usize::from(from.shard);
+        if shard >= self.shards() {
+            return Ok((Vec::new(), None));
+        }
+        let page = self
+            .ask(shard, |reply| Command::List {
+                filter,
+                slot: from.slot,
+                limit,
+                reply,
+            })
+            .await?;
+        let next = match page.next_slot {
+            Some(slot) => Some(Cursor { slot, ..from }),
+            None if shard + 1 < self.shards() => Some(Cursor {
+                shard: from.shard + 1,
+                slot: 0,
+            }),
+            None => None,
+        };
+        Ok((page.items, next))
     }
 
-    pub async fn summary(&self, _endpoint: &str) -> Result<Option<DeviceSummary>, EngineError> {
-        Ok(None)
+    /// One line about an endpoint; `None` when the engine does not hold it.
+    ///
+    /// # Errors
+    /// The shard is busy or the engine stops; so below.
+    pub async fn summary(&self, endpoint: &str) -> Result<Option<DeviceSummary>, EngineError> {
+        self.inspect(endpoint, Inspect::Summary).await
     }
 
+    /// The registration of an endpoint.
+    ///
+    /// # Errors
+    /// See [`summary`](Self::summary).
     pub async fn registration(
         &self,
-        _endpoint: &str,
+        endpoint: &str,
     ) -> Result<Option<Box<RegistrationView>>, EngineError> {
-        Ok(None)
+        self.inspect(endpoint, Inspect::Registration).await
     }
 
-    pub async fn telemetry(&self, _endpoint: &str) -> Result<Option<TelemetryView>, EngineError> {
-        Ok(None)
+    /// Latest telemetry of an endpoint.
+    ///
+    /// # Errors
+    /// See [`summary`](Self::summary).
+    pub async fn telemetry(&self, endpoint: &str) -> Result<Option<TelemetryView>, EngineError> {
+        self.inspect(endpoint, Inspect::Telemetry).await
     }
 
-    pub async fn attributes(&self, _endpoint: &str) -> Result<Option<AttributesView>, EngineError> {
-        Ok(None)
+    /// Client attributes of an endpoint.
+    ///
+    /// # Errors
+    /// See [`summary`](Self::summary).
+    pub async fn attributes(&self, endpoint: &str) -> Result<Option<AttributesView>, EngineError> {
+        self.inspect(endpoint, Inspect::Attributes).await
     }
 
-    pub async fn remove(&self, _endpoint: &str) -> Result<bool, EngineError> {
-        Ok(false)
+    /// Forgets an endpoint: registration, observations, values. `false` when the engine does not hold it.
+    ///
+    /// # Errors
+    /// See [`summary`](Self::summary).
+    pub async fn remove(&self, endpoint: &str) -> Result<bool, EngineError> {
+        let Some(Home { shard, slot }) = self.inner.shared.directory.home(endpoint) else {
+            return Ok(false);
+        };
+        let endpoint = endpoint.to_owned();
+        self.ask(shard.into(), |reply| Command::Remove {
+            slot,
+            endpoint,
+            reply,
+        })
+        .await
     }
 
+    /// Whether the engine holds an endpoint, registered or not.
     #[must_use]
-    pub fn holds(&self, _endpoint: &str) -> bool {
-        false
+    pub fn holds(&self, endpoint: &str) -> bool {
+        self.inner.shared.directory.home(endpoint).is_some()
     }
 
+    /// Lets a device register with this profile.
     pub fn admit(&self, endpoint: &str, profile: ProfileId) {
-        self.admitted.insert(endpoint.to_owned(), profile);
+        self.inner.shared.directory.admit(endpoint, profile);
     }
 
+    /// Takes that back. A registration that exists goes on until [`remove`](Self::remove).
     pub fn withdraw(&self, endpoint: &str) {
-        self.admitted.remove(endpoint);
+        self.inner.shared.directory.withdraw(endpoint);
     }
 
+    /// Whether a device was admitted.
     #[must_use]
     pub fn is_admitted(&self, endpoint: &str) -> bool {
-        self.admitted.contains_key(endpoint)
+        self.inner.shared.directory.is_admitted(endpoint)
     }
 
+    /// Events from now on. A subscriber that is too slow is told how many it lost.
     #[must_use]
     pub fn subscribe(&self) -> broadcast::Receiver<Arc<Event>> {
-        self.events.subscribe()
+        let receiver = self.inner.subscribers.subscribe();
+        self.inner.shared.listening.store(true, Relaxed);
+        receiver
     }
 
+    /// Number of shards that hang; the engine is not ready while there is one.
+    #[must_use]
+    pub fn stalled_shards(&self) -> usize {
+        self.inner.shared.stalled.load(Relaxed)
+    }
+
+    /// The counters.
     #[must_use]
     pub fn metrics(&self) -> &EngineMetrics {
-        &self.metrics
+        &self.inner.metrics
+    }
+
+    async fn inspect<T>(
+        &self,
+        endpoint: &str,
+        what: impl FnOnce(oneshot::Sender<Option<T>>) -> Inspect,
+    ) -> Result<Option<T>, EngineError> {
+        let Some(Home { shard, slot }) = self.inner.shared.directory.home(endpoint) else {
+            return Ok(None);
+        };
+        let endpoint = endpoint.to_owned();
+        let command = |reply| Command::Inspect {
+            slot,
+            endpoint,
+            what: what(reply),
+        };
+        self.ask(shard.into(), command).await
+    }
+
+    async fn ask<T>(
+        &self,
+        shard: usize,
+        command: impl FnOnce(oneshot::Sender<T>) -> Command,
+    ) -> Result<T, EngineError> {
+        let (reply, answer) = oneshot::channel();
+        self.inner.commands[shard]
+            .try_send(command(reply))
+            .map_err(|error| match error {
+                mpsc::error::TrySendError::Full(_) => EngineError::Busy,
+                mpsc::error::TrySendError::Closed(_) => EngineError::Stopped,
+            })?;
+        answer.await.map_err(|_| EngineError::Stopped)
     }
 }

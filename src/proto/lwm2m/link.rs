@@ -87,13 +87,18 @@ impl ObjectLinks {
     }
 
     /// Whether the device announced the object, or the Object Instance, that `path` is or lies in.
+    ///
+    /// A device that lists an object without any instance may just be terse: the whole object
+    /// counts as announced.
     #[must_use]
     pub fn announces(&self, path: &Path) -> bool {
         match (path.object_id(), path.instance_id()) {
             (None, _) => !self.objects.is_empty(),
             (Some(object), None) => self.object(object).is_some(),
             (Some(object), Some(instance)) => {
-                self.instances_of(object).binary_search(&instance).is_ok()
+                let instances = self.instances_of(object);
+                let terse = instances.is_empty() && self.object(object).is_some();
+                terse || instances.binary_search(&instance).is_ok()
             }
         }
     }

@@ -1,0 +1,73 @@
+//! How the engine is set up.
+
+use std::net::SocketAddr;
+
+use crate::proto::coap::exchange::TransmissionParams;
+
+/// Settings of the engine. Durations are in seconds, sizes in bytes.
+#[derive(Clone, Debug)]
+pub struct EngineConfig {
+    /// Where plain CoAP is served; `None` for nowhere.
+    pub coap: Option<SocketAddr>,
+    /// Shards, one thread each, at most 255; 0 for one per core.
+    pub shards: usize,
+    /// Whether each shard's thread is bound to a core.
+    pub pin: bool,
+    /// Whether devices that nobody provisioned may register.
+    pub allow_unknown: bool,
+    /// Endpoints held at most, registered or not. A Register beyond it is refused with 5.03.
+    pub max_endpoints: usize,
+    /// How long an unprovisioned device is remembered after its registration ended.
+    pub forget_after: u32,
+    /// Largest body taken from a device by block-wise transfer.
+    pub max_body: usize,
+    /// Bodies put together at the same time, per shard; the one idle longest gives way.
+    pub max_bodies: usize,
+    /// Bytes of all bodies a shard puts together.
+    pub max_bodies_bytes: usize,
+    /// New devices that one address may register per second, after a burst of four times as many.
+    pub newcomers_per_second: u32,
+    /// Receive buffer of each socket.
+    pub recv_buffer: usize,
+    /// Send buffer of each socket.
+    pub send_buffer: usize,
+    /// CoAP transmission parameters.
+    pub transmission: TransmissionParams,
+}
+
+impl Default for EngineConfig {
+    fn default() -> Self {
+        Self {
+            coap: Some(SocketAddr::from(([0, 0, 0, 0], 5685))),
+            shards: 0,
+            pin: true,
+            allow_unknown: false,
+            max_endpoints: 4_000_000,
+            forget_after: 86_400,
+            max_body: 65_536,
+            max_bodies: 1_024,
+            max_bodies_bytes: 8 << 20,
+            newcomers_per_second: 512,
+            recv_buffer: 4 << 20,
+            send_buffer: 4 << 20,
+            transmission: TransmissionParams::default(),
+        }
+    }
+}
+
+impl EngineConfig {
+    /// The number of shards in force.
+    #[must_use]
+    pub fn shard_count(&self) -> usize {
+        let cores = || std::thread::available_parallelism().map_or(1, usize::from);
+        let shards = if self.shards == 0 {
+            cores()
+        } else {
+            self.shards
+        };
+        shards.clamp(1, MAX_SHARDS)
+    }
+}
+
+/// Shards at most: their index is one byte of a token.
+pub const MAX_SHARDS: usize = 255;

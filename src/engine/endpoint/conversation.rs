@@ -1,0 +1,543 @@
+//! Requests to the device: one at a time (NSTART 1), in order, until nothing is left to ask.
+
+use std::collections::VecDeque;
+
+use crate::proto::coap::block::{BlockValue, BodyReader, Read, ReadError};
+use crate::proto::coap::exchange::{Exchange, Matched, TimerOutcome};
+use crate::proto::coap::observe::Freshness;
+use crate::proto::coap::{Code, MessageType, MessageView, MessageWriter, option};
+use crate::proto::lwm2m::Path;
+use crate::proto::lwm2m::link::ObjectLinks;
+use crate::proto::time::{NEVER, Tick};
+
+use super::core::{EndpointCore, Inbound, Turn};
+use super::observations::Observation;
+use super::outputs::{DropReason, NotificationResult, Operation, RequestResult, To};
+use super::plan::{ProfilePlan, Step};
+
+/// Timeouts after which a request is not tried again in this conversation.
+const MAX_ATTEMPTS: u8 = 3;
+
+/// Size exponent of the blocks asked for: 1,024 bytes (RFC 7959 §2.2).
+const LARGEST_BLOCK: u8 = 6;
+
+/// What is being asked and what is left to ask.
+#[derive(Debug)]
+pub struct Conversation {
+    flight: Option<Flight>,
+    todo: VecDeque<Task>,
+}
+
+/// One request to make.
+#[derive(Debug)]
+struct Task {
+    ask: Ask,
+    attempts: u8,
+}
+
+#[derive(Debug)]
+enum Ask {
+    /// A step of the profile.
+    Step(Step),
+    /// The rest of a representation of which a notification carried the first block
+    /// (RFC 7959 §2.4).
+    Remainder { path: Path, partial: Partial },
+}
+
+/// A body of which the first blocks are there.
+#[derive(Debug)]
+struct Partial {
+    reader: Box<BodyReader>,
+    next: BlockValue,
+}
+
+/// The request in flight.
+#[derive(Debug)]
+struct Flight {
+    exchange: Exchange,
+    task: Task,
+    token: u16,
+    started: Tick,
+    partial: Option<Partial>,
+}
+
+impl Conversation {
+    /// A conversation about the steps of a profile that concern announced paths and that `wanted`
+    /// selects; `None` when there is none.
+    pub fn of_steps(
+        plan: &ProfilePlan,
+        links: &ObjectLinks,
+        wanted: impl Fn(&Step) -> bool,
+    ) -> Option<Box<Self>> {
+        let due = |step: &&Step| links.announces(&step.path()) && wanted(step);
+        let todo: VecDeque<_> = plan
+            .steps()
+            .iter()
+            .filter(due)
+            .map(|step| Task {
+                ask: Ask::Step(*step),
+                attempts: 0,
+            })
+            .collect();
+        (!todo.is_empty()).then(|| Box::new(Self { flight: None, todo }))
+    }
+
+    /// Takes over the steps of another conversation that are not waiting already.
+    pub fn join(&mut self, other: Self) {
+        for task in other.todo {
+            let waiting = |known: &Task| {
+                matches!((&known.ask, &task.ask),
+                (Ask::Step(known), Ask::Step(new)) if known == new)
+            };
+            let in_flight = self
+                .flight
+                .as_ref()
+                .is_some_and(|flight| waiting(&flight.task));
+            if !in_flight && !self.todo.iter().any(waiting) {
+                self.todo.push_back(task);
+            }
+        }
+    }
+
+    /// When the request in flight wants a timer.
+    #[must_use]
+    pub fn deadline(&self) -> Tick {
+        self.flight
+            .as_ref()
+            .map_or(NEVER, |flight| flight.exchange.deadline())
+    }
+
+    /// Message id of the request in flight.
+    #[must_use]
+    pub fn awaited_mid(&self) -> Option<u16> {
+        self.flight.as_ref().map(|flight| flight.exchange.mid())
+    }
+
+    /// Requests in flight and waiting.
+    #[must_use]
+    pub fn pending(&self) -> usize {
+        self.todo.len() + usize::from(self.flight.is_some())
+    }
+
+    /// Paths that are to be observed.
+    pub fn pending_observations(&self) -> impl Iterator<Item = Path> {
+        let in_flight = self.flight.iter().map(|flight| &flight.task);
+        in_flight
+            .chain(&self.todo)
+            .filter_map(|task| match task.ask {
+                Ask::Step(Step::Observe(path)) => Some(path),
+                _ => None,
+            })
+    }
+}
+
+impl Ask {
+    fn path(&self) -> Path {
+        match self {
+            Self::Step(step) => step.path(),
+            Self::Remainder { path, .. } => *path,
+        }
+    }
+
+    fn operation(&self) -> Operation {
+        match self {
+            Self::Step(Step::Observe(_)) => Operation::Observe,
+            Self::Step(Step::Read(_)) | Self::Remainder { .. } => Operation::Read,
+        }
+    }
+}
+
+impl EndpointCore {
+    /// Starts the next request, if the device can be reached and none is in flight.
+    pub(super) fn proceed(&mut self, turn: &mut Turn<'_>) {
+        let Some(conversation) = &mut self.conversation else {
+            return;
+        };
+        if !self.reachable || conversation.flight.is_some() {
+            return;
+        }
+        match conversation.todo.pop_front() {
+            Some(Task {
+                ask: Ask::Remainder { path, partial },
+                attempts,
+            }) => {
+                let task = Task {
+                    ask: Ask::Step(Step::Read(path)),
+                    attempts,
+                };
+                self.ask(task, Some(partial), turn);
+            }
+            Some(task) => self.ask(task, None, turn),
+            None => self.conversation = None,
+        }
+    }
+
+    /// Sends the request of a task; `partial` is what is there of its answer already.
+    fn ask(&mut self, task: Task, partial: Option<Partial>, turn: &mut Turn<'_>) {
+        let Some(registration) = &self.registration else {
+            return;
+        };
+        let token = self.next_token;
+        self.next_token = self.next_token.wrapping_add(1);
+        let mut message = Vec::with_capacity(48);
+        let mut writer = MessageWriter::new(
+            &mut message,
+            MessageType::Confirmable,
+            Code::GET,
+            self.mids.next(),
+            &turn.keys.token(self.place, token),
+        );
+        if matches!(task.ask, Ask::Step(Step::Observe(_))) && partial.is_none() {
+            writer.uint(option::OBSERVE, 0);
+        }
+        let root = registration.links.alternate_path().unwrap_or("/");
+        for segment in root.split('/').filter(|segment| !segment.is_empty()) {
+            writer.option(option::URI_PATH, segment.as_bytes());
+        }
+        for segment in task.ask.path().segments() {
+            writer.option(option::URI_PATH, decimal(*segment, &mut [0; 5]));
+        }
+        if let Some(partial) = &partial {
+            writer.uint(option::BLOCK2, partial.next.encode());
+        }
+        writer.finish();
+        let start = turn.out.arena.len();
+        turn.out.arena.extend_from_slice(&message);
+        turn.out.send(To::Device, start..start + message.len());
+        let exchange = Exchange::new(message.into(), turn.now.tick, turn.transmission, turn.rng);
+        let flight = Flight {
+            exchange,
+            task,
+            token,
+            started: turn.now.tick,
+            partial,
+        };
+        if let Some(conversation) = &mut self.conversation {
+            conversation.flight = Some(flight);
+        }
+    }
+
+    /// A response or a notification of the device.
+    pub(super) fn on_response(&mut self, message: &Inbound<'_>, turn: &mut Turn<'_>) {
+        let view = &message.view;
+        let flight = self.conversation.as_mut().and_then(|conversation| {
+            let matches = |flight: &mut Flight| flight.exchange.accepts(view) != Matched::No;
+            conversation.flight.take_if(matches)
+        });
+        if let Some(flight) = flight {
+            turn.out.verified = true;
+            acknowledge(view, turn);
+            return self.on_answer(flight, message, turn);
+        }
+        if view.kind() == MessageType::Acknowledgement {
+            return;
+        }
+        let sequence = turn
+            .keys
+            .token_parts(view.token())
+            .map(|parts| parts.sequence);
+        if let Some(sequence) = sequence
+            && self.observations.by_token(sequence).is_some()
+        {
+            acknowledge(view, turn);
+            return self.on_notification(sequence, message, turn);
+        }
+        // Nobody waits for it: a reset also ends an observation that only the device remembers.
+        let reset = MessageWriter::empty(&mut turn.out.arena, MessageType::Reset, view.mid());
+        turn.out.send(To::Sender, reset);
+    }
+
+    fn on_answer(&mut self, mut flight: Flight, message: &Inbound<'_>, turn: &mut Turn<'_>) {
+        let view = &message.view;
+        if !view.code().is_success() {
+            self.on_refusal(&flight, view, turn);
+            return self.ended(&flight, RequestResult::Refused, turn);
+        }
+        if matches!(flight.task.ask, Ask::Step(Step::Observe(_))) && flight.partial.is_none() {
+            self.observed(&flight, view, turn);
+        }
+        let path = flight.task.ask.path();
+        let mut reader = match flight.partial.take() {
+            Some(partial) => partial.reader,
+            None if has_more(view) => new_reader(turn),
+            None => {
+                self.take_payload(&path, view.content_format(), message.body, turn);
+                return self.ended(&flight, RequestResult::Success, turn);
+            }
+        };
+        match reader.feed(view) {
+            Ok(Read::Ask(next)) => self.continue_body(flight, Partial { reader, next }, turn),
+            Ok(Read::Complete(body)) => {
+                self.take_payload(&path, reader.content_format(), &body, turn);
+                self.ended(&flight, RequestResult::Success, turn);
+            }
+            Err(error) => {
+                self.discard_body(path, &error, turn);
+                self.ended(&flight, RequestResult::Refused, turn);
+            }
+        }
+    }
+
+    /// Asks for the next block with a request of its own: its deadline is per block, not per body.
+    fn continue_body(&mut self, flight: Flight, partial: Partial, turn: &mut Turn<'_>) {
+        let task = Task {
+            attempts: 0,
+            ..flight.task
+        };
+        self.ask(task, Some(partial), turn);
+        if let Some(next) = self.conversation.as_mut().and_then(|c| c.flight.as_mut()) {
+            next.started = flight.started;
+        }
+    }
+
+    fn discard_body(&mut self, path: Path, error: &ReadError, turn: &mut Turn<'_>) {
+        let reason = error.discriminant();
+        turn.out.tally.dropped[DropReason::Undecodable as usize] += 1;
+        self.problems.note(
+            turn.now.wall,
+            reason,
+            Some(path),
+            error.to_string(),
+            turn.out,
+        );
+    }
+
+    /// The device answered an Observe: with an Observe option it will notify, without it will not.
+    fn observed(&mut self, flight: &Flight, view: &MessageView<'_>, turn: &mut Turn<'_>) {
+        let path = flight.task.ask.path();
+        let Some(sequence) = view.observe() else {
+            let detail = "the device answered the value, but does not observe it";
+            self.problems.note(
+                turn.now.wall,
+                "observe_refused",
+                Some(path),
+                detail,
+                turn.out,
+            );
+            return;
+        };
+        let mut freshness = Freshness::default();
+        freshness.accept(sequence, turn.now.tick);
+        let observation = Observation {
+            path,
+            token: flight.token,
+            notifications: 0,
+            freshness,
+        };
+        turn.out.tally.observations += i64::from(self.observations.insert(observation));
+    }
+
+    fn on_refusal(&mut self, flight: &Flight, view: &MessageView<'_>, turn: &mut Turn<'_>) {
+        let ask = &flight.task.ask;
+        let code = view.code();
+        let detail = format!("{} answered {code} {}", ask.operation().name(), code.name());
+        let path = Some(ask.path());
+        self.problems
+            .note(turn.now.wall, "request_refused", path, detail, turn.out);
+    }
+
+    fn on_notification(&mut self, sequence: u16, message: &Inbound<'_>, turn: &mut Turn<'_>) {
+        let view = &message.view;
+        let Some(observation) = self.observations.by_token(sequence) else {
+            return;
+        };
+        let path = observation.path;
+        let tally = &mut turn.out.tally;
+        turn.out.verified = true;
+        if !view.code().is_success() {
+            tally.notifications[NotificationResult::Error as usize] += 1;
+            tally.observations -= i64::from(self.observations.remove(sequence).is_some());
+            let detail = format!("the device ended the observation with {}", view.code());
+            self.problems.note(
+                turn.now.wall,
+                "observation_ended",
+                Some(path),
+                detail,
+                turn.out,
+            );
+            return;
+        }
+        observation.notifications = observation.notifications.saturating_add(1);
+        let fresh = view
+            .observe()
+            .is_none_or(|seq| observation.freshness.accept(seq, turn.now.tick));
+        if !fresh {
+            tally.notifications[NotificationResult::Stale as usize] += 1;
+            tally.dropped[DropReason::Stale as usize] += 1;
+            return;
+        }
+        if has_more(view) {
+            tally.notifications[NotificationResult::Accepted as usize] += 1;
+            return self.fetch_remainder(path, view, turn);
+        }
+        let taken = self.take_payload(&path, view.content_format(), message.body, turn);
+        let result = if taken {
+            NotificationResult::Accepted
+        } else {
+            NotificationResult::Undecodable
+        };
+        turn.out.tally.notifications[result as usize] += 1;
+    }
+
+    /// Fetches the blocks that follow the first one of a notification.
+    fn fetch_remainder(&mut self, path: Path, view: &MessageView<'_>, turn: &mut Turn<'_>) {
+        let mut reader = new_reader(turn);
+        let next = match reader.feed(view) {
+            Ok(Read::Ask(next)) => next,
+            Ok(Read::Complete(body)) => {
+                self.take_payload(&path, view.content_format(), &body, turn);
+                return;
+            }
+            Err(error) => return self.discard_body(path, &error, turn),
+        };
+        let empty = || {
+            Box::new(Conversation {
+                flight: None,
+                todo: VecDeque::new(),
+            })
+        };
+        let conversation = self.conversation.get_or_insert_with(empty);
+        // A newer notification makes the remainder of an older one worthless.
+        conversation.todo.retain(
+            |task| !matches!(&task.ask, Ask::Remainder { path: waiting, .. } if *waiting == path),
+        );
+        let ask = Ask::Remainder {
+            path,
+            partial: Partial { reader, next },
+        };
+        conversation.todo.push_front(Task { ask, attempts: 0 });
+    }
+
+    /// An empty acknowledgement of the request in flight: the response will come separately.
+    pub(super) fn on_acknowledgement(&mut self, mid: u16, turn: &mut Turn<'_>) {
+        let flight = self.conversation.as_mut().and_then(|c| c.flight.as_mut());
+        if let Some(flight) = flight
+            && flight.exchange.on_ack(mid, turn.now.tick)
+        {
+            turn.out.verified = true;
+        }
+    }
+
+    /// A reset of the request in flight: the device could not make sense of it.
+    pub(super) fn on_reset(&mut self, mid: u16, turn: &mut Turn<'_>) {
+        let flight = self.conversation.as_mut().and_then(|conversation| {
+            conversation
+                .flight
+                .take_if(|flight| flight.exchange.on_reset(mid))
+        });
+        let Some(flight) = flight else { return };
+        turn.out.verified = true;
+        let path = Some(flight.task.ask.path());
+        let detail = "the device answered the request with a Reset";
+        self.problems
+            .note(turn.now.wall, "request_reset", path, detail, turn.out);
+        self.ended(&flight, RequestResult::Reset, turn);
+    }
+
+    pub(super) fn on_exchange_timer(&mut self, turn: &mut Turn<'_>) {
+        let Some(conversation) = &mut self.conversation else {
+            return;
+        };
+        let Some(flight) = &mut conversation.flight else {
+            return;
+        };
+        match flight.exchange.on_timer(turn.now.tick) {
+            TimerOutcome::Wait => {}
+            TimerOutcome::Retransmit => {
+                let start = turn.out.arena.len();
+                turn.out.arena.extend_from_slice(flight.exchange.message());
+                turn.out.send(To::Device, start..turn.out.arena.len());
+                turn.out.tally.retransmissions += 1;
+            }
+            TimerOutcome::TimedOut { acknowledged } => {
+                if let Some(flight) = conversation.flight.take() {
+                    self.on_timeout(flight, acknowledged, turn);
+                }
+            }
+        }
+    }
+
+    /// No answer in time: the request waits for the next message of the device, a few times.
+    fn on_timeout(&mut self, flight: Flight, acknowledged: bool, turn: &mut Turn<'_>) {
+        self.ended(&flight, RequestResult::Timeout, turn);
+        self.reachable = acknowledged;
+        let Flight { task, partial, .. } = flight;
+        let path = task.ask.path();
+        let attempts = task.attempts + 1;
+        let what = if acknowledged {
+            "acknowledged, but not answered"
+        } else {
+            "not answered"
+        };
+        let next = if attempts < MAX_ATTEMPTS {
+            "tried again when the device speaks"
+        } else {
+            "given up"
+        };
+        let detail = format!("{} {what} in time; {next}", task.ask.operation().name());
+        self.problems.note(
+            turn.now.wall,
+            "request_timeout",
+            Some(path),
+            detail,
+            turn.out,
+        );
+        let Some(conversation) = &mut self.conversation else {
+            return;
+        };
+        if attempts < MAX_ATTEMPTS {
+            // A body is fetched from where it stopped, an Observe is made anew.
+            let ask = match (partial, task.ask) {
+                (Some(partial), Ask::Step(Step::Read(_))) => Ask::Remainder { path, partial },
+                (_, ask) => ask,
+            };
+            conversation.todo.push_front(Task { ask, attempts });
+        }
+    }
+
+    fn ended(&self, flight: &Flight, result: RequestResult, turn: &mut Turn<'_>) {
+        let operation = flight.task.ask.operation();
+        let millis = turn.now.tick.millis_since(flight.started);
+        let tally = &mut turn.out.tally;
+        tally.requests[operation as usize][result as usize] += 1;
+        tally
+            .durations
+            .push((operation, u32::try_from(millis).unwrap_or(u32::MAX)));
+    }
+}
+
+/// Acknowledges a confirmable response or notification (RFC 7252 §4.2).
+fn acknowledge(view: &MessageView<'_>, turn: &mut Turn<'_>) {
+    if view.kind() == MessageType::Confirmable {
+        let ack = MessageWriter::empty(
+            &mut turn.out.arena,
+            MessageType::Acknowledgement,
+            view.mid(),
+        );
+        turn.out.send(To::Sender, ack);
+    }
+    turn.out.answered = Some(Code::EMPTY);
+}
+
+/// A reader that takes the largest blocks a device offers.
+fn new_reader(turn: &Turn<'_>) -> Box<BodyReader> {
+    Box::new(BodyReader::new(LARGEST_BLOCK, turn.max_body))
+}
+
+fn has_more(view: &MessageView<'_>) -> bool {
+    view.block2()
+        .is_some_and(|block| block.is_ok_and(|block| block.more()))
+}
+
+fn decimal(number: u16, digits: &mut [u8; 5]) -> &[u8] {
+    let mut at = digits.len();
+    let mut rest = number;
+    loop {
+        at -= 1;
+        digits[at] = b'0' + (rest % 10) as u8;
+        rest /= 10;
+        if rest == 0 {
+            return &digits[at..];
+        }
+    }
+}

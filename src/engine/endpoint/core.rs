@@ -1,0 +1,408 @@
+//! The state machine of one device.
+//!
+//! One call, [`EndpointCore::handle`]: a message, a timer or a command in, outputs out. It reads no
+//! clock and sends nothing, so it runs the same at rest, in an actor and in a test.
+
+use std::sync::Arc;
+
+use crate::proto::coap::exchange::{MidSequence, TransmissionParams};
+use crate::proto::coap::{Code, MessageView};
+use crate::proto::lwm2m::link::{LinkInterner, ObjectLinks};
+use crate::proto::lwm2m::registration::UpdateParams;
+use crate::proto::time::{NEVER, Now, Tick};
+
+use super::conversation::Conversation;
+use super::identity::{IdentityKey, Place};
+use super::observations::Observations;
+use super::outputs::{Happening, Outputs, To};
+use super::plan::{ProfilePlan, Step};
+use super::problems::Problems;
+use super::registration::{AWAKE_MILLIS, RegisterRequest, Registration};
+use super::reply::Reply;
+use super::values::LatestValues;
+
+/// State of one device, whether or not it is registered.
+#[derive(Debug)]
+pub struct EndpointCore {
+    pub(super) name: Box<str>,
+    pub(super) place: Place,
+    pub(super) registration: Option<Registration>,
+    pub(super) observations: Observations,
+    pub(super) values: LatestValues,
+    pub(super) problems: Problems,
+    pub(super) conversation: Option<Box<Conversation>>,
+    pub(super) last_seen: Tick,
+    pub(super) mids: MidSequence,
+    pub(super) next_token: u16,
+    /// Cleared when a request times out, set by the next message of the device.
+    pub(super) reachable: bool,
+    #[cfg(test)]
+    pub(super) fault: bool,
+}
+
+/// What the shard lends an endpoint for one call.
+pub struct Turn<'a> {
+    /// The time of the turn.
+    pub now: Now,
+    /// Source of jitter.
+    pub rng: &'a mut fastrand::Rng,
+    /// Where outputs go.
+    pub out: &'a mut Outputs,
+    /// Profile of the device.
+    pub plan: &'a ProfilePlan,
+    /// Makes and reads registration ids and tokens.
+    pub keys: &'a IdentityKey,
+    /// Object lists shared by devices.
+    pub links: &'a mut LinkInterner,
+    /// CoAP transmission parameters.
+    pub transmission: &'a TransmissionParams,
+    /// Largest body taken from a device, in bytes.
+    pub max_body: usize,
+}
+
+/// What may happen to an endpoint.
+#[derive(Debug)]
+pub enum Input<'a> {
+    /// A message for it arrived.
+    Message(Inbound<'a>),
+    /// Its deadline has passed.
+    Timer,
+}
+
+/// A message for an endpoint.
+#[derive(Debug)]
+pub struct Inbound<'a> {
+    /// The message.
+    pub view: MessageView<'a>,
+    /// What it is.
+    pub route: Route,
+    /// Its payload, or the body put together from its blocks.
+    pub body: &'a [u8],
+    /// Whether the sender's address is that of the registration.
+    pub from_device: bool,
+    /// Salt for the registration, if it makes one.
+    pub salt: u32,
+}
+
+/// What a message is, as far as its way to the endpoint shows.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Route {
+    /// `POST /rd`
+    Register,
+    /// `POST /rd/{id}`
+    Update,
+    /// `DELETE /rd/{id}`
+    Deregister,
+    /// `POST /dp`
+    Send,
+    /// A response or a notification.
+    Response,
+    /// An empty acknowledgement of a request of ours.
+    Acknowledgement,
+    /// A reset of a request of ours.
+    Reset,
+}
+
+/// Whether a device is registered and awake.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Presence {
+    /// Not registered.
+    Absent,
+    /// Registered, and a request would reach it.
+    Awake,
+    /// Registered in queue mode and not listening.
+    Asleep,
+}
+
+impl EndpointCore {
+    /// A device that has not registered yet.
+    #[must_use]
+    pub fn new(name: &str, place: Place, mids: MidSequence) -> Self {
+        Self {
+            name: name.into(),
+            place,
+            registration: None,
+            observations: Observations::default(),
+            values: LatestValues::default(),
+            problems: Problems::default(),
+            conversation: None,
+            last_seen: Tick::ZERO,
+            mids,
+            next_token: 0,
+            reachable: false,
+            #[cfg(test)]
+            fault: false,
+        }
+    }
+
+    /// A fresh state for a device whose state machine panicked: it keeps who the device is, its
+    /// registration and its values, and sets up everything else anew.
+    #[must_use]
+    pub fn rebuilt(mut self, plan: &ProfilePlan) -> Self {
+        let mut fresh = Self::new(&self.name, self.place, self.mids);
+        fresh.next_token = self.next_token;
+        fresh.last_seen = self.last_seen;
+        fresh.reachable = self.reachable;
+        fresh.registration = self.registration.take();
+        fresh.values = std::mem::take(&mut self.values);
+        if let Some(registration) = &fresh.registration {
+            fresh.conversation = Conversation::of_steps(plan, &registration.links, |_| true);
+        }
+        fresh
+    }
+
+    /// Makes the next message panic.
+    #[cfg(test)]
+    pub fn inject_fault(&mut self) {
+        self.fault = true;
+    }
+
+    /// Endpoint client name.
+    #[must_use]
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// Where it lives and the salt of its registration.
+    #[must_use]
+    pub fn place(&self) -> Place {
+        self.place
+    }
+
+    /// The sequence its message ids come from.
+    #[must_use]
+    pub fn mids(&self) -> MidSequence {
+        self.mids
+    }
+
+    /// Handles one input and starts the next request to the device if one is due.
+    pub fn handle(&mut self, input: Input<'_>, turn: &mut Turn<'_>) {
+        match input {
+            Input::Message(message) => self.on_message(&message, turn),
+            Input::Timer => self.on_timer(turn),
+        }
+        self.proceed(turn);
+        turn.out.awaiting = self.conversation.as_ref().and_then(|c| c.awaited_mid());
+    }
+
+    /// When the endpoint wants to be called again; [`NEVER`] when only a message can wake it.
+    #[must_use]
+    pub fn deadline(&self) -> Tick {
+        let Some(registration) = &self.registration else {
+            return NEVER;
+        };
+        let exchange = self.conversation.as_ref().map_or(NEVER, |c| c.deadline());
+        let sleep = if registration.queue_mode {
+            self.asleep_from()
+        } else {
+            NEVER
+        };
+        // Once asleep the change has been reported: only the other deadlines count.
+        let sleep = if self.reachable { sleep } else { NEVER };
+        registration.expires.min(exchange).min(sleep)
+    }
+
+    /// Whether a conversation is going on: the endpoint is run by an actor while it is.
+    #[must_use]
+    pub fn busy(&self) -> bool {
+        self.reachable && self.conversation.is_some()
+    }
+
+    /// Whether the device is registered and awake.
+    #[must_use]
+    pub fn presence(&self, now: Tick) -> Presence {
+        match &self.registration {
+            None => Presence::Absent,
+            Some(registration)
+                if registration.queue_mode && (now >= self.asleep_from() || !self.reachable) =>
+            {
+                Presence::Asleep
+            }
+            Some(_) => Presence::Awake,
+        }
+    }
+
+    /// Requests in flight to the device and waiting for it.
+    #[must_use]
+    pub fn pending_requests(&self) -> usize {
+        self.conversation
+            .as_ref()
+            .map_or(0, |conversation| conversation.pending())
+    }
+
+    /// Number of observations.
+    #[must_use]
+    pub fn observation_count(&self) -> usize {
+        self.observations.len()
+    }
+
+    fn asleep_from(&self) -> Tick {
+        self.last_seen.plus_millis(AWAKE_MILLIS)
+    }
+
+    fn on_message(&mut self, message: &Inbound<'_>, turn: &mut Turn<'_>) {
+        #[cfg(test)]
+        assert!(!self.fault, "injected fault");
+        let woke = self.presence(turn.now.tick) == Presence::Asleep;
+        if message.from_device {
+            self.last_seen = turn.now.tick;
+            self.reachable = true;
+        }
+        match message.route {
+            Route::Register => self.on_register(message, turn),
+            Route::Update => self.on_update(message, woke, turn),
+            Route::Deregister => self.on_deregister(message, turn),
+            Route::Send => self.on_send(message, turn),
+            Route::Response => self.on_response(message, turn),
+            Route::Acknowledgement => self.on_acknowledgement(message.view.mid(), turn),
+            Route::Reset => self.on_reset(message.view.mid(), turn),
+        }
+    }
+
+    fn on_register(&mut self, message: &Inbound<'_>, turn: &mut Turn<'_>) {
+        let request = match RegisterRequest::parse(&message.view, message.body, turn.links) {
+            Ok(request) => request,
+            Err(refusal) => return self.answer(message, &refusal.reply(), turn),
+        };
+        self.end_registration(turn.out);
+        self.arrived(turn.now.tick, message, turn.out);
+        self.place.salt = message.salt;
+        self.next_token = 0;
+        let links = Arc::clone(&request.links);
+        self.registration = Some(request.into_registration(turn.now));
+        let id = turn.keys.registration_id(self.place);
+        let reply = Reply {
+            location: Some(&id),
+            ..Reply::code(Code::CREATED)
+        };
+        self.answer(message, &reply, turn);
+        turn.out.happened(|| Happening::Registered);
+        self.conversation = Conversation::of_steps(turn.plan, &links, |_| true);
+        self.report_unannounced(&links, turn);
+    }
+
+    fn on_update(&mut self, message: &Inbound<'_>, woke: bool, turn: &mut Turn<'_>) {
+        let Some(registration) = &mut self.registration else {
+            return self.answer(message, &Reply::code(Code::NOT_FOUND), turn);
+        };
+        let checked = UpdateParams::parse(message.view.uri_query())
+            .and_then(|params| params.check(registration.version).map(|()| params));
+        let params = match checked {
+            Ok(params) => params,
+            Err(error) => {
+                let text = error.to_string();
+                let reply = Reply::refusal(Code::from_u8(error.coap_code()), &text);
+                return self.answer(message, &reply, turn);
+            }
+        };
+        let links = if message.body.is_empty() {
+            None
+        } else {
+            match turn.links.intern(message.body, registration.version) {
+                Ok(links) => Some(links),
+                Err(error) => {
+                    let text = error.to_string();
+                    return self.answer(message, &Reply::refusal(Code::BAD_REQUEST, &text), turn);
+                }
+            }
+        };
+        registration.update(&params, turn.now.tick);
+        let before = links
+            .as_ref()
+            .map(|links| std::mem::replace(&mut registration.links, Arc::clone(links)));
+        self.arrived(turn.now.tick, message, turn.out);
+        self.answer(message, &Reply::code(Code::CHANGED), turn);
+        turn.out.happened(|| Happening::Updated);
+        if woke || before.is_some() {
+            self.catch_up(woke, before.as_deref(), turn);
+        }
+    }
+
+    /// After a wake-up attributes are read again; for newly announced objects the whole plan is due.
+    fn catch_up(&mut self, woke: bool, before: Option<&ObjectLinks>, turn: &mut Turn<'_>) {
+        let Some(registration) = &self.registration else {
+            return;
+        };
+        let links = Arc::clone(&registration.links);
+        let new_path = |step: &Step| before.is_some_and(|before| !before.announces(&step.path()));
+        let attribute = |step: &Step| matches!(step, Step::Read(_));
+        let wanted =
+            |step: &Step| new_path(step) || ((woke || before.is_some()) && attribute(step));
+        let due = Conversation::of_steps(turn.plan, &links, wanted);
+        match (&mut self.conversation, due) {
+            (Some(running), Some(due)) => running.join(*due),
+            (idle @ None, due) => *idle = due,
+            (Some(_), None) => {}
+        }
+        if before.is_some() {
+            self.report_unannounced(&links, turn);
+        }
+    }
+
+    fn on_deregister(&mut self, message: &Inbound<'_>, turn: &mut Turn<'_>) {
+        if self.registration.is_none() {
+            return self.answer(message, &Reply::code(Code::NOT_FOUND), turn);
+        }
+        self.end_registration(turn.out);
+        self.answer(message, &Reply::code(Code::DELETED), turn);
+        turn.out.happened(|| Happening::Deregistered);
+    }
+
+    fn on_timer(&mut self, turn: &mut Turn<'_>) {
+        let now = turn.now.tick;
+        let Some(registration) = &self.registration else {
+            return;
+        };
+        if registration.expires <= now {
+            self.end_registration(turn.out);
+            turn.out.happened(|| Happening::Expired);
+            return;
+        }
+        if registration.queue_mode && self.asleep_from() <= now {
+            self.reachable = false;
+        }
+        self.on_exchange_timer(turn);
+    }
+
+    /// The device proved to be at the sender's address.
+    fn arrived(&mut self, now: Tick, message: &Inbound<'_>, out: &mut Outputs) {
+        self.last_seen = now;
+        self.reachable = true;
+        out.adopt_sender |= !message.from_device;
+    }
+
+    /// Ends the registration and all that hangs on it: the device forgets its observations too.
+    fn end_registration(&mut self, out: &mut Outputs) {
+        self.registration = None;
+        self.conversation = None;
+        out.tally.observations -= self.observations.clear() as i64;
+    }
+
+    fn report_unannounced(&mut self, links: &ObjectLinks, turn: &mut Turn<'_>) {
+        self.problems.clear("not_announced");
+        for step in turn.plan.steps() {
+            let path = step.path();
+            if !links.announces(&path) {
+                turn.out.tally.not_announced += 1;
+                let detail = "the profile maps this resource, the device did not announce it";
+                self.problems
+                    .note(turn.now.wall, "not_announced", Some(path), detail, turn.out);
+            }
+        }
+    }
+
+    /// Answers a request of the device.
+    pub(super) fn answer(&mut self, message: &Inbound<'_>, reply: &Reply<'_>, turn: &mut Turn<'_>) {
+        let block1 = message.view.block1().and_then(Result::ok);
+        let reply = Reply {
+            block1: reply.block1.or(block1),
+            ..*reply
+        };
+        let mid = self.mids.next();
+        let arena = &mut turn.out.arena;
+        if let Some(bytes) = reply.write(&message.view, mid, arena) {
+            turn.out.send(To::Sender, bytes);
+        }
+        turn.out.answered = Some(reply.code);
+    }
+}

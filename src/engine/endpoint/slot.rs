@@ -1,0 +1,99 @@
+//! Where an endpoint lives: what the shard keeps of it besides its state machine.
+
+use crate::net::PeerAddr;
+use crate::proto::coap::exchange::DedupRing;
+use crate::proto::coap::pacing::AmplificationBudget;
+use crate::proto::time::{NEVER, Tick, WheelSlot};
+
+use super::actor::{EndpointAddress, SharedCore};
+use super::core::{EndpointCore, Presence};
+
+/// Messages of a device whose repetition is recognised.
+const DEDUP_DEPTH: usize = 4;
+
+/// One endpoint of a shard.
+pub struct Slot {
+    /// What the shard needs to know without asking the state machine.
+    pub head: Head,
+    /// The state machine, or who has it.
+    pub state: State,
+}
+
+impl Slot {
+    /// Whether an endpoint lives here.
+    #[must_use]
+    pub fn is_taken(&self) -> bool {
+        !matches!(self.state, State::Vacant)
+    }
+}
+
+/// Who has the state machine of an endpoint.
+pub enum State {
+    /// The slot is free, or its endpoint is being run just now.
+    Vacant,
+    /// The slot itself: the shard lends it its thread.
+    Rest(EndpointCore),
+    /// An actor: a conversation is going on.
+    Active(EndpointAddress, SharedCore),
+    /// The slot, but it is not run until the quarantine ends.
+    Quarantined(Box<EndpointCore>),
+}
+
+/// Transport state of an endpoint.
+#[derive(Debug)]
+pub struct Head {
+    /// Where the device is.
+    pub peer: PeerAddr,
+    /// Address of ours that the device uses, as an index into the shard's table.
+    pub local: u8,
+    /// What the shard's gauges count the endpoint as.
+    pub counted: Presence,
+    /// Whether the device is provisioned or came unknown.
+    pub profile: u16,
+    /// Salt of the registration; registration ids and tokens of another one do not fit.
+    pub salt: u32,
+    /// Which of the endpoints at one address registered last.
+    pub registered_seq: u32,
+    /// Messages handled lately.
+    pub recent: DedupRing<DEDUP_DEPTH>,
+    /// What may be sent before the peer proves that it is no spoof.
+    pub budget: AmplificationBudget,
+    /// Message id of the request in flight.
+    pub awaiting: Option<u16>,
+    /// Requests the shard's gauge counts for the endpoint.
+    pub queued: u16,
+    /// Messages in the actor's mailbox.
+    pub backlog: u16,
+    /// Panics since `first_panic`.
+    pub panics: u8,
+    /// When the shard must look at the endpoint.
+    pub deadline: Tick,
+    /// What the wheel holds for it.
+    pub held: WheelSlot,
+    /// Start of the period in which panics are counted.
+    pub first_panic: Tick,
+}
+
+impl Head {
+    /// The head of an endpoint whose first message came from `peer`.
+    #[must_use]
+    pub fn new(peer: PeerAddr, local: u8, profile: u16) -> Self {
+        Self {
+            peer,
+            local,
+            counted: Presence::Absent,
+            profile,
+            salt: 0,
+            registered_seq: 0,
+            recent: DedupRing::default(),
+            budget: AmplificationBudget::default(),
+            awaiting: None,
+            queued: 0,
+            backlog: 0,
+            panics: 0,
+            deadline: NEVER,
+            held: WheelSlot::default(),
+            first_panic: Tick::ZERO,
+        }
+    }
+}

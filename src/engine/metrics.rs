@@ -1,0 +1,321 @@
+//! Hot counters: one block per shard, written by its shard alone, folded when somebody scrapes.
+
+use std::sync::atomic::{AtomicI64, AtomicU64, Ordering::Relaxed};
+
+use crate::proto::coap::{Code, MessageType};
+
+use super::endpoint::outputs::{DropReason, NotificationResult, Operation, RequestResult, Tally};
+
+mod render;
+
+pub use render::EngineMetrics;
+
+/// A counter with one writer: no locked instruction, and a reader sees a recent value.
+#[derive(Debug, Default)]
+pub struct Counter(AtomicU64);
+
+impl Counter {
+    /// Adds `n`. Only the owning shard may call this.
+    #[inline]
+    pub fn add(&self, n: u64) {
+        self.0.store(self.0.load(Relaxed).wrapping_add(n), Relaxed);
+    }
+
+    /// The count.
+    #[must_use]
+    pub fn get(&self) -> u64 {
+        self.0.load(Relaxed)
+    }
+}
+
+/// A gauge with one writer.
+#[derive(Debug, Default)]
+pub struct Gauge(AtomicI64);
+
+impl Gauge {
+    /// Adds `n`. Only the owning shard may call this.
+    #[inline]
+    pub fn add(&self, n: i64) {
+        self.0.store(self.0.load(Relaxed).wrapping_add(n), Relaxed);
+    }
+
+    /// Sets the value.
+    #[inline]
+    pub fn set(&self, n: i64) {
+        self.0.store(n, Relaxed);
+    }
+
+    /// The value.
+    #[must_use]
+    pub fn get(&self) -> i64 {
+        self.0.load(Relaxed)
+    }
+}
+
+/// Why a datagram or a request was turned away.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Rejection {
+    /// Not a CoAP message (RFC 7252 §3, §4.2).
+    Malformed,
+    /// Longer than a receive buffer.
+    TooLarge,
+    /// An unknown critical option.
+    BadOption,
+    /// No such resource, or no such registration.
+    NotFound,
+    /// The resource does not take this method.
+    MethodNotAllowed,
+    /// The parameters or the body of a registration request cannot be used.
+    BadRequest,
+    /// The device is not known and unknown devices are not admitted.
+    Forbidden,
+    /// A block does not fit the ones before it, or too many bodies are on their way.
+    Block,
+    /// A response nobody waits for.
+    Unmatched,
+    /// A valid token from an address that is not the device's.
+    ForeignAddress,
+    /// More new devices from one address than it may bring per second.
+    RegisterRate,
+    /// The shard holds as many endpoints as it may.
+    Full,
+    /// The endpoint's mailbox is full.
+    Backlog,
+    /// The queue to the shard that owns the endpoint is full.
+    Handoff,
+    /// The endpoint is quarantined after repeated panics.
+    Quarantined,
+    /// Not sent: the peer is not verified and has had three times what it sent.
+    Amplification,
+}
+
+impl Rejection {
+    /// All rejections, in the order of their indices.
+    pub const ALL: [Self; 16] = [
+        Self::Malformed,
+        Self::TooLarge,
+        Self::BadOption,
+        Self::NotFound,
+        Self::MethodNotAllowed,
+        Self::BadRequest,
+        Self::Forbidden,
+        Self::Block,
+        Self::Unmatched,
+        Self::ForeignAddress,
+        Self::RegisterRate,
+        Self::Full,
+        Self::Backlog,
+        Self::Handoff,
+        Self::Quarantined,
+        Self::Amplification,
+    ];
+
+    /// Stable name, as in the `reason` label.
+    #[must_use]
+    pub fn discriminant(self) -> &'static str {
+        match self {
+            Self::Malformed => "malformed",
+            Self::TooLarge => "too_large",
+            Self::BadOption => "bad_option",
+            Self::NotFound => "not_found",
+            Self::MethodNotAllowed => "method_not_allowed",
+            Self::BadRequest => "bad_request",
+            Self::Forbidden => "forbidden",
+            Self::Block => "block",
+            Self::Unmatched => "unmatched",
+            Self::ForeignAddress => "foreign_address",
+            Self::RegisterRate => "register_rate",
+            Self::Full => "full",
+            Self::Backlog => "backlog",
+            Self::Handoff => "handoff",
+            Self::Quarantined => "quarantined",
+            Self::Amplification => "amplification",
+        }
+    }
+}
+
+/// Operations of the registration and information reporting interfaces that devices start.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Interface {
+    /// Register.
+    Register,
+    /// Update.
+    Update,
+    /// De-register.
+    Deregister,
+    /// Send.
+    Send,
+}
+
+impl Interface {
+    /// All of them, in the order of their indices.
+    pub const ALL: [Self; 4] = [Self::Register, Self::Update, Self::Deregister, Self::Send];
+
+    /// Stable name, as in the `operation` label.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Register => "register",
+            Self::Update => "update",
+            Self::Deregister => "deregister",
+            Self::Send => "send",
+        }
+    }
+}
+
+/// Direction of a message.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Direction {
+    /// From a device.
+    In,
+    /// To a device.
+    Out,
+}
+
+/// Response codes the registration interface gives, in the order of their indices.
+pub const ANSWERS: [Code; 13] = [
+    Code::CREATED,
+    Code::DELETED,
+    Code::CHANGED,
+    Code::CONTINUE,
+    Code::BAD_REQUEST,
+    Code::BAD_OPTION,
+    Code::FORBIDDEN,
+    Code::NOT_FOUND,
+    Code::METHOD_NOT_ALLOWED,
+    Code::REQUEST_ENTITY_INCOMPLETE,
+    Code::PRECONDITION_FAILED,
+    Code::REQUEST_ENTITY_TOO_LARGE,
+    Code::SERVICE_UNAVAILABLE,
+];
+
+/// Upper bounds of the request duration buckets, in milliseconds.
+pub const DURATION_BOUNDS: [u32; 12] =
+    [1, 2, 5, 10, 25, 50, 100, 250, 1_000, 2_500, 10_000, 100_000];
+
+/// Code classes 0 to 5.
+const CLASSES: usize = 6;
+const TYPES: usize = 4;
+
+/// A fixed-bucket histogram of durations.
+#[derive(Debug, Default)]
+pub struct Durations {
+    buckets: [Counter; DURATION_BOUNDS.len() + 1],
+    sum_millis: Counter,
+}
+
+impl Durations {
+    fn record(&self, millis: u32) {
+        let at = DURATION_BOUNDS.partition_point(|bound| *bound < millis);
+        self.buckets[at].add(1);
+        self.sum_millis.add(u64::from(millis));
+    }
+}
+
+/// Counters of one shard. Aligned so that two shards never write to one cache line.
+#[derive(Debug, Default)]
+#[repr(align(128))]
+pub struct ShardMetrics {
+    messages: [[[Counter; CLASSES]; TYPES]; 2],
+    rejected: [Counter; Rejection::ALL.len()],
+    answers: [[Counter; ANSWERS.len()]; Interface::ALL.len()],
+    requests: [[Counter; RequestResult::ALL.len()]; Operation::ALL.len()],
+    durations: [Durations; Operation::ALL.len()],
+    notifications: [Counter; NotificationResult::ALL.len()],
+    dropped: [Counter; DropReason::ALL.len()],
+    attributes: Counter,
+    telemetry: Counter,
+    not_announced: Counter,
+    /// Messages sent again.
+    pub retransmissions: Counter,
+    /// Messages received again.
+    pub duplicates: Counter,
+    /// Endpoint state machines that panicked.
+    pub actor_restarts: Counter,
+    /// Turns of the shard that panicked outside an endpoint.
+    pub shard_panics: Counter,
+    /// Endpoints given to an actor.
+    pub activations: Counter,
+    /// Datagrams passed to the shard that owns the endpoint.
+    pub handoffs: Counter,
+    /// Event batches that found the bus full.
+    pub events_lost: Counter,
+    /// Datagrams the kernel dropped because the socket buffer was full.
+    pub kernel_drops: Counter,
+    /// Datagrams the kernel refused to send.
+    pub send_errors: Counter,
+    /// Microseconds the shard was not asleep.
+    pub busy_micros: Counter,
+    /// Turns taken; stands still when the shard hangs.
+    pub turns: Counter,
+    /// Work waiting for the shard at the end of its last turn.
+    pub backlog: Gauge,
+    /// Registered and awake.
+    pub registered: Gauge,
+    /// Registered and asleep.
+    pub asleep: Gauge,
+    /// Endpoints held, registered or not.
+    pub endpoints: Gauge,
+    /// Endpoints run by an actor now.
+    pub active: Gauge,
+    /// Requests in flight to devices and waiting for them.
+    pub queued: Gauge,
+    /// Observations.
+    pub observations: Gauge,
+    /// Bodies being put together from blocks.
+    pub bodies: Gauge,
+}
+
+impl ShardMetrics {
+    /// Counts a CoAP message.
+    #[inline]
+    pub fn message(&self, direction: Direction, kind: MessageType, code: Code) {
+        let class = usize::from(code.class()).min(CLASSES - 1);
+        self.messages[direction as usize][kind as usize][class].add(1);
+    }
+
+    /// Counts something turned away.
+    #[inline]
+    pub fn reject(&self, reason: Rejection) {
+        self.rejected[reason as usize].add(1);
+    }
+
+    /// Counts an answer to a request of a device.
+    #[inline]
+    pub fn answer(&self, interface: Interface, code: Code) {
+        if let Some(at) = ANSWERS.iter().position(|known| *known == code) {
+            self.answers[interface as usize][at].add(1);
+        }
+    }
+
+    /// Folds what endpoints counted and empties it.
+    pub fn fold(&self, tally: &mut Tally) {
+        for (counter, n) in self.dropped.iter().zip(&mut tally.dropped) {
+            take(counter, n);
+        }
+        for (counter, n) in self.notifications.iter().zip(&mut tally.notifications) {
+            take(counter, n);
+        }
+        for (row, counts) in self.requests.iter().zip(&mut tally.requests) {
+            for (counter, n) in row.iter().zip(counts) {
+                take(counter, n);
+            }
+        }
+        for (operation, millis) in tally.durations.drain(..) {
+            self.durations[operation as usize].record(millis);
+        }
+        take(&self.attributes, &mut tally.attributes);
+        take(&self.telemetry, &mut tally.telemetry);
+        take(&self.not_announced, &mut tally.not_announced);
+        take(&self.retransmissions, &mut tally.retransmissions);
+        self.observations
+            .add(std::mem::take(&mut tally.observations));
+    }
+}
+
+#[inline]
+fn take(counter: &Counter, n: &mut u64) {
+    if *n > 0 {
+        counter.add(std::mem::take(n));
+    }
+}

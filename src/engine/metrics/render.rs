@@ -1,0 +1,242 @@
+//! The counters of all shards in Prometheus text format.
+
+use std::fmt::{Display, Write as _};
+use std::sync::Arc;
+
+use crate::engine::endpoint::outputs::{DropReason, NotificationResult, Operation, RequestResult};
+use crate::ops::metrics::write_header;
+use crate::proto::coap::MessageType;
+
+use super::{
+    ANSWERS, CLASSES, Counter, DURATION_BOUNDS, Direction, Gauge, Interface, Rejection,
+    ShardMetrics,
+};
+
+/// The metrics of the engine.
+#[derive(Clone, Debug)]
+pub struct EngineMetrics {
+    shards: Arc<[Arc<ShardMetrics>]>,
+}
+
+impl EngineMetrics {
+    /// Metrics folded from these shards.
+    #[must_use]
+    pub fn new(shards: Vec<Arc<ShardMetrics>>) -> Self {
+        Self {
+            shards: shards.into(),
+        }
+    }
+
+    /// The blocks of the shards, by index.
+    #[must_use]
+    pub fn shards(&self) -> &[Arc<ShardMetrics>] {
+        &self.shards
+    }
+
+    /// Appends all series. Reads counters only: no shard is asked, none waits.
+    pub fn render(&self, text: &mut String) {
+        let mut out = Text(text);
+        self.registrations(&mut out);
+        self.traffic(&mut out);
+        self.values(&mut out);
+        self.shard_state(&mut out);
+    }
+
+    fn registrations(&self, out: &mut Text<'_>) {
+        out.family("lwm2m_registrations");
+        for (state, of) in [
+            (
+                "registered",
+                (|m| &m.registered) as fn(&ShardMetrics) -> &Gauge,
+            ),
+            ("asleep", |m| &m.asleep),
+        ] {
+            let n = self.gauge(of);
+            out.line(format_args!(
+                "lwm2m_registrations{{security=\"NO_SEC\",state=\"{state}\"}} {n}"
+            ));
+        }
+        out.single("lwm2m_endpoints", self.gauge(|m| &m.endpoints));
+        out.family("lwm2m_register_requests_total");
+        for interface in Interface::ALL {
+            for (at, code) in ANSWERS.iter().enumerate() {
+                let n = self.sum(|m| &m.answers[interface as usize][at]);
+                let operation = interface.name();
+                out.nonzero(n, format_args!("lwm2m_register_requests_total{{operation=\"{operation}\",code=\"{code}\"}} {n}"));
+            }
+        }
+    }
+
+    fn traffic(&self, out: &mut Text<'_>) {
+        out.family("lwm2m_coap_messages_total");
+        for (direction, name) in [(Direction::In, "in"), (Direction::Out, "out")] {
+            for kind in [
+                MessageType::Confirmable,
+                MessageType::NonConfirmable,
+                MessageType::Acknowledgement,
+                MessageType::Reset,
+            ] {
+                for class in 0..CLASSES {
+                    let n = self.sum(|m| &m.messages[direction as usize][kind as usize][class]);
+                    let kind = kind.name();
+                    out.nonzero(n, format_args!("lwm2m_coap_messages_total{{direction=\"{name}\",type=\"{kind}\",class=\"{class}\"}} {n}"));
+                }
+            }
+        }
+        out.single(
+            "lwm2m_coap_retransmissions_total",
+            self.sum(|m| &m.retransmissions),
+        );
+        out.single("lwm2m_coap_duplicates_total", self.sum(|m| &m.duplicates));
+        out.family("lwm2m_coap_rejected_total");
+        for reason in Rejection::ALL {
+            let n = self.sum(|m| &m.rejected[reason as usize]);
+            let reason = reason.discriminant();
+            out.line(format_args!(
+                "lwm2m_coap_rejected_total{{reason=\"{reason}\"}} {n}"
+            ));
+        }
+        out.family("lwm2m_requests_total");
+        for operation in Operation::ALL {
+            for result in RequestResult::ALL {
+                let n = self.sum(|m| &m.requests[operation as usize][result as usize]);
+                let (operation, result) = (operation.name(), result.discriminant());
+                out.line(format_args!(
+                    "lwm2m_requests_total{{operation=\"{operation}\",result=\"{result}\"}} {n}"
+                ));
+            }
+        }
+        self.durations(out);
+        out.single("lwm2m_command_queue_depth", self.gauge(|m| &m.queued));
+    }
+
+    fn durations(&self, out: &mut Text<'_>) {
+        out.family("lwm2m_request_duration_seconds");
+        for operation in Operation::ALL {
+            let of =
+                |m: &ShardMetrics, at: usize| m.durations[operation as usize].buckets[at].get();
+            let operation_name = operation.name();
+            let mut count = 0;
+            for at in 0..=DURATION_BOUNDS.len() {
+                count += self.shards.iter().map(|m| of(m, at)).sum::<u64>();
+                let bound = DURATION_BOUNDS
+                    .get(at)
+                    .map(|millis| f64::from(*millis) / 1000.0);
+                let bound = bound.map_or("+Inf".to_owned(), |bound| bound.to_string());
+                out.line(format_args!("lwm2m_request_duration_seconds_bucket{{operation=\"{operation_name}\",le=\"{bound}\"}} {count}"));
+            }
+            let sum = self.sum(|m| &m.durations[operation as usize].sum_millis) as f64 / 1000.0;
+            out.line(format_args!(
+                "lwm2m_request_duration_seconds_sum{{operation=\"{operation_name}\"}} {sum}"
+            ));
+            out.line(format_args!(
+                "lwm2m_request_duration_seconds_count{{operation=\"{operation_name}\"}} {count}"
+            ));
+        }
+    }
+
+    fn values(&self, out: &mut Text<'_>) {
+        out.family("lwm2m_observations");
+        let n = self.gauge(|m| &m.observations);
+        out.line(format_args!(
+            "lwm2m_observations{{strategy=\"single\"}} {n}"
+        ));
+        out.family("lwm2m_notifications_total");
+        for result in NotificationResult::ALL {
+            let n = self.sum(|m| &m.notifications[result as usize]);
+            let result = result.discriminant();
+            out.line(format_args!(
+                "lwm2m_notifications_total{{strategy=\"single\",result=\"{result}\"}} {n}"
+            ));
+        }
+        out.family("lwm2m_values_total");
+        for (kind, n) in [
+            ("attribute", self.sum(|m| &m.attributes)),
+            ("telemetry", self.sum(|m| &m.telemetry)),
+        ] {
+            out.line(format_args!("lwm2m_values_total{{kind=\"{kind}\"}} {n}"));
+        }
+        out.family("lwm2m_values_dropped_total");
+        for reason in DropReason::ALL {
+            let n = self.sum(|m| &m.dropped[reason as usize]);
+            let reason = reason.discriminant();
+            out.line(format_args!(
+                "lwm2m_values_dropped_total{{reason=\"{reason}\"}} {n}"
+            ));
+        }
+        out.single(
+            "lwm2m_unannounced_resources_total",
+            self.sum(|m| &m.not_announced),
+        );
+    }
+
+    fn shard_state(&self, out: &mut Text<'_>) {
+        let depth = self.gauge(|m| &m.active);
+        out.single("lwm2m_active_endpoints", depth);
+        out.single(
+            "lwm2m_actor_activations_total",
+            self.sum(|m| &m.activations),
+        );
+        out.single(
+            "lwm2m_actor_restarts_total",
+            self.sum(|m| &m.actor_restarts),
+        );
+        out.single("lwm2m_shard_panics_total", self.sum(|m| &m.shard_panics));
+        out.single("lwm2m_handoffs_total", self.sum(|m| &m.handoffs));
+        out.single(
+            "lwm2m_event_batches_lost_total",
+            self.sum(|m| &m.events_lost),
+        );
+        out.single(
+            "lwm2m_udp_receive_drops_total",
+            self.sum(|m| &m.kernel_drops),
+        );
+        out.single("lwm2m_udp_send_errors_total", self.sum(|m| &m.send_errors));
+        out.single("lwm2m_block_bodies", self.gauge(|m| &m.bodies));
+        out.family("lwm2m_shard_busy_seconds_total");
+        for (shard, metrics) in self.shards.iter().enumerate() {
+            let seconds = metrics.busy_micros.get() as f64 / 1e6;
+            out.line(format_args!(
+                "lwm2m_shard_busy_seconds_total{{shard=\"{shard}\"}} {seconds}"
+            ));
+        }
+        out.family("lwm2m_shard_backlog");
+        for (shard, metrics) in self.shards.iter().enumerate() {
+            let n = metrics.backlog.get();
+            out.line(format_args!("lwm2m_shard_backlog{{shard=\"{shard}\"}} {n}"));
+        }
+    }
+
+    fn sum(&self, of: impl Fn(&ShardMetrics) -> &Counter) -> u64 {
+        self.shards.iter().map(|metrics| of(metrics).get()).sum()
+    }
+
+    fn gauge(&self, of: impl Fn(&ShardMetrics) -> &Gauge) -> i64 {
+        self.shards.iter().map(|metrics| of(metrics).get()).sum()
+    }
+}
+
+struct Text<'a>(&'a mut String);
+
+impl Text<'_> {
+    fn family(&mut self, name: &str) {
+        write_header(self.0, name);
+    }
+
+    fn single(&mut self, name: &str, n: impl Display) {
+        self.family(name);
+        self.line(format_args!("{name} {n}"));
+    }
+
+    fn nonzero(&mut self, n: u64, line: std::fmt::Arguments<'_>) {
+        if n > 0 {
+            self.line(line);
+        }
+    }
+
+    fn line(&mut self, line: std::fmt::Arguments<'_>) {
+        // Writing to a String cannot fail.
+        let _ = self.0.write_fmt(line);
+        self.0.push('\n');
+    }
+}

@@ -1,0 +1,237 @@
+//! One shard: its sockets' datagrams, its endpoints, its deadlines. All on one thread.
+//!
+//! This file holds the state and what happens in one turn. `run` is the loop around it, `router`
+//! finds the endpoint of a datagram, `dispatch` runs endpoints and carries out what they hand back.
+
+use std::cell::RefCell;
+use std::rc::Weak;
+use std::sync::Arc;
+
+use tokio::sync::mpsc;
+
+use crate::net::mmsg::OutDatagram;
+use crate::net::{LocalAddr, PeerAddr};
+use crate::proto::coap::block::Assembler;
+use crate::proto::lwm2m::link::LinkInterner;
+use crate::proto::time::{Now, Tick, Wheel};
+
+use super::command::Command;
+use super::config::EngineConfig;
+use super::directory::Directory;
+use super::endpoint::identity::IdentityKey;
+use super::endpoint::outputs::Outputs;
+use super::endpoint::plan::ProfilePlan;
+use super::event::Event;
+use super::handoff::{HandedOff, Handoffs};
+use super::locals::Locals;
+use super::metrics::ShardMetrics;
+use super::newcomers::Newcomers;
+use super::slab::Slab;
+
+mod answers;
+mod dispatch;
+mod inspect;
+mod residence;
+mod router;
+pub(super) mod run;
+mod standalone;
+mod tell;
+
+#[cfg(test)]
+mod tests;
+
+pub use dispatch::Sender;
+pub use router::Origin;
+pub use standalone::Standalone;
+
+/// Deadlines handled in one turn; the rest waits for the next one.
+const DEADLINES_PER_TURN: usize = 4096;
+
+/// Object lists shared by the devices of a shard, at most; beyond it lists are not shared.
+const MAX_SHARED_LISTS: usize = 1 << 16;
+
+/// What all shards share.
+#[derive(Debug)]
+pub struct Shared {
+    /// Settings.
+    pub config: EngineConfig,
+    /// Endpoint names to homes.
+    pub directory: Directory,
+    /// Makes and reads registration ids and tokens.
+    pub keys: IdentityKey,
+    /// Profiles by [`ProfileId`](super::directory::ProfileId).
+    pub profiles: Vec<Arc<ProfilePlan>>,
+    /// Whether somebody listens to events.
+    pub listening: std::sync::atomic::AtomicBool,
+    /// Endpoints of all shards.
+    pub endpoints: std::sync::atomic::AtomicUsize,
+    /// Shards that hang.
+    pub stalled: std::sync::atomic::AtomicUsize,
+}
+
+/// A datagram as it came from a socket or from another shard.
+#[derive(Clone, Copy, Debug)]
+pub struct Datagram<'a> {
+    /// Its payload.
+    pub bytes: &'a [u8],
+    /// Who sent it.
+    pub peer: PeerAddr,
+    /// Which address of ours it came to.
+    pub local: Option<LocalAddr>,
+    /// It was longer than the buffer.
+    pub truncated: bool,
+}
+
+/// The state of one shard.
+pub struct Shard {
+    index: u8,
+    count: u8,
+    shared: Arc<Shared>,
+    metrics: Arc<ShardMetrics>,
+    endpoints: Slab,
+    wheel: Wheel,
+    bodies: Assembler<router::BodyKey>,
+    links: LinkInterner,
+    newcomers: Newcomers,
+    locals: Locals,
+    rng: fastrand::Rng,
+    now: Now,
+    out: Outputs,
+    outbox: Vec<OutDatagram>,
+    fired: Vec<u32>,
+    events: Vec<Event>,
+    event_bus: mpsc::Sender<Vec<Event>>,
+    handoffs: Handoffs,
+    registrations: u32,
+    next_mid: u16,
+    /// Messages in the mailboxes of actors of this shard.
+    mailboxes: usize,
+    /// Lets actors find the shard; without it every endpoint is run at rest.
+    host: Option<Weak<RefCell<Shard>>>,
+}
+
+impl Shard {
+    /// An empty shard.
+    #[must_use]
+    pub fn new(
+        index: u8,
+        shared: Arc<Shared>,
+        metrics: Arc<ShardMetrics>,
+        handoffs: Handoffs,
+        event_bus: mpsc::Sender<Vec<Event>>,
+        seed: u64,
+    ) -> Self {
+        let mut rng = fastrand::Rng::with_seed(seed);
+        let config = &shared.config;
+        Self {
+            index,
+            count: handoffs.shards(),
+            wheel: Wheel::new(Tick::ZERO),
+            bodies: router::assembler(config, &mut rng),
+            links: LinkInterner::new(MAX_SHARED_LISTS, [rng.u64(..), rng.u64(..)]),
+            newcomers: Newcomers::new(config.newcomers_per_second),
+            locals: Locals::default(),
+            next_mid: rng.u16(..),
+            rng,
+            now: Now::default(),
+            endpoints: Slab::default(),
+            out: Outputs::default(),
+            outbox: Vec::new(),
+            fired: Vec::new(),
+            events: Vec::new(),
+            event_bus,
+            handoffs,
+            registrations: 0,
+            mailboxes: 0,
+            host: None,
+            shared,
+            metrics,
+        }
+    }
+
+    /// Lets endpoints be run by actors, which find the shard through `host`.
+    pub fn set_host(&mut self, host: Weak<RefCell<Shard>>) {
+        self.host = Some(host);
+    }
+
+    /// Begins a turn: the time stands still until the next one.
+    pub fn begin(&mut self, now: Now) {
+        self.now = now;
+        self.out.listening = self
+            .shared
+            .listening
+            .load(std::sync::atomic::Ordering::Relaxed);
+    }
+
+    /// Handles deadlines that have passed. Returns whether more are waiting.
+    pub fn run_deadlines(&mut self) -> bool {
+        let mut fired = std::mem::take(&mut self.fired);
+        let tick = self.now.tick;
+        let more = self
+            .wheel
+            .advance(tick, DEADLINES_PER_TURN, &mut self.endpoints, &mut fired);
+        for slot in fired.drain(..) {
+            self.on_deadline(slot);
+        }
+        self.fired = fired;
+        self.bodies.expire(tick);
+        more
+    }
+
+    /// Ends a turn: hands events and datagrams for other shards over.
+    pub fn end(&mut self) {
+        self.metrics.turns.add(1);
+        self.metrics.backlog.set(self.mailboxes as i64);
+        self.metrics.bodies.set(self.bodies.transfers() as i64);
+        self.metrics.endpoints.set(self.endpoints.len() as i64);
+        self.handoffs.flush(&self.metrics);
+        if !self.events.is_empty() {
+            let events = std::mem::take(&mut self.events);
+            if self.event_bus.try_send(events).is_err() {
+                self.metrics.events_lost.add(1);
+            }
+        }
+    }
+
+    /// The datagrams to send, and the bytes they refer to.
+    #[must_use]
+    pub fn outbox(&self) -> (&[u8], &[OutDatagram]) {
+        (&self.out.arena, &self.outbox)
+    }
+
+    /// Forgets the first `sent` datagrams of the outbox; the others stay for the next turn.
+    pub fn sent(&mut self, sent: usize) {
+        self.outbox.drain(..sent);
+        if self.outbox.is_empty() {
+            self.out.arena.clear();
+        }
+    }
+
+    /// When the shard wants a turn though nothing arrives.
+    #[must_use]
+    pub fn next_wake(&self) -> Option<Tick> {
+        self.wheel.next_wake()
+    }
+
+    /// Messages in the mailboxes of actors of this shard.
+    #[must_use]
+    pub fn mailboxes(&self) -> usize {
+        self.mailboxes
+    }
+
+    /// Carries out a command. Returns `false` when it was the last one.
+    pub fn on_command(&mut self, command: Command) -> bool {
+        self.command(command)
+    }
+
+    /// Takes a datagram that another shard received.
+    pub fn on_handoff(&mut self, handed: &HandedOff) {
+        let datagram = Datagram {
+            bytes: &handed.bytes,
+            peer: handed.peer,
+            local: handed.local,
+            truncated: false,
+        };
+        self.on_datagram(&datagram, Origin::Shard);
+    }
+}

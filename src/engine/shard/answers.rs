@@ -1,0 +1,108 @@
+//! Answers to devices that no state machine gives: to strangers, to errors and to repetitions.
+
+use crate::engine::endpoint::core::Route;
+use crate::engine::endpoint::identity::Place;
+use crate::engine::endpoint::reply::Reply;
+use crate::engine::metrics::{Interface, Rejection};
+use crate::proto::coap::exchange::Answer;
+use crate::proto::coap::{Code, MessageType, MessageView, MessageWriter};
+
+use super::router::body_key;
+use super::{Datagram, Shard};
+
+/// Stands in the deduplication ring for a message that waits in a mailbox.
+pub(super) const PENDING: Code = Code::from_u8(0xff);
+
+/// Stands there for a message that was answered with an error.
+pub(super) const REDO: Code = Code::from_u8(0xfe);
+
+/// Distinguishes messages that share an id though they are not repetitions: a device that restarts
+/// may draw an id it used before.
+pub(super) fn fingerprint(view: &MessageView<'_>, route: Route) -> u8 {
+    let seed = (route as u8).wrapping_mul(31) ^ view.code().as_u8();
+    view.token().iter().fold(seed, |hash, byte| {
+        hash.rotate_left(3).wrapping_mul(31) ^ byte
+    })
+}
+
+impl Shard {
+    /// Answers a request that belongs to no endpoint.
+    pub(super) fn reply(
+        &mut self,
+        datagram: &Datagram<'_>,
+        view: &MessageView<'_>,
+        reply: &Reply<'_>,
+    ) {
+        self.next_mid = self.next_mid.wrapping_add(1);
+        if let Some(bytes) = reply.write(view, self.next_mid, &mut self.out.arena) {
+            self.post(datagram.peer, datagram.local, bytes);
+        }
+    }
+
+    /// Answers a request with an error and counts it.
+    pub(super) fn refuse(
+        &mut self,
+        datagram: &Datagram<'_>,
+        view: &MessageView<'_>,
+        interface: Interface,
+        reason: Rejection,
+        reply: &Reply<'_>,
+    ) {
+        self.metrics.reject(reason);
+        self.metrics.answer(interface, reply.code);
+        self.reply(datagram, view, reply);
+        if view.block1().is_some() {
+            let key = body_key(datagram.peer, view);
+            self.bodies.answered(&key, Answer::of(reply.code), 0);
+        }
+    }
+
+    /// Recognises a message that has been handled already and answers it as the first time
+    /// (RFC 7252 §4.5).
+    pub(super) fn repeated(
+        &mut self,
+        slot: u32,
+        datagram: &Datagram<'_>,
+        view: &MessageView<'_>,
+        route: Route,
+    ) -> bool {
+        if view.kind() == MessageType::Acknowledgement {
+            return false;
+        }
+        let Some(entry) = self.endpoints.get(slot) else {
+            return false;
+        };
+        if entry.head.peer != datagram.peer {
+            return false;
+        }
+        let Some(answer) = entry.head.recent.check(view.mid(), self.now.tick) else {
+            return false;
+        };
+        if answer.detail != fingerprint(view, route) || answer.code == REDO {
+            return false;
+        }
+        self.metrics.duplicates.add(1);
+        if view.kind() != MessageType::Confirmable || answer.code == PENDING {
+            return true;
+        }
+        if answer.code == Code::EMPTY {
+            let ack = MessageType::Acknowledgement;
+            let bytes = MessageWriter::empty(&mut self.out.arena, ack, view.mid());
+            self.post(datagram.peer, datagram.local, bytes);
+            return true;
+        }
+        let place = Place {
+            shard: self.index,
+            slot,
+            salt: entry.head.salt,
+        };
+        let id = self.shared.keys.registration_id(place);
+        let reply = Reply {
+            location: (answer.code == Code::CREATED).then_some(&id),
+            block1: view.block1().and_then(Result::ok),
+            ..Reply::code(answer.code)
+        };
+        self.reply(datagram, view, &reply);
+        true
+    }
+}

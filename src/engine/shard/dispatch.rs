@@ -1,0 +1,350 @@
+//! Runs endpoints, at rest or through their actors, and carries out what they hand back.
+
+use std::cell::RefCell;
+use std::ops::Range;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::rc::Rc;
+use std::sync::Arc;
+
+use crate::engine::endpoint::actor::{self, Delivery, EndpointMessage};
+use crate::engine::endpoint::core::{EndpointCore, Inbound, Input, Presence, Route, Turn};
+use crate::engine::endpoint::outputs::{Send, To};
+use crate::engine::endpoint::slot::State;
+use crate::engine::metrics::{Direction, Interface, Rejection};
+use crate::net::mmsg::OutDatagram;
+use crate::net::{LocalAddr, PeerAddr};
+use crate::proto::coap::exchange::Answer;
+use crate::proto::coap::{Code, Header, MessageType, MessageView};
+use crate::proto::time::NEVER;
+
+use super::answers::{PENDING, REDO, fingerprint};
+use super::{Datagram, Shard};
+
+/// Messages that may wait in an endpoint's mailbox; more are dropped and counted.
+const MAX_BACKLOG: u16 = 32;
+
+/// Who sent the message an endpoint is run for.
+#[derive(Clone, Copy, Debug)]
+pub struct Sender {
+    /// Its address.
+    pub peer: PeerAddr,
+    /// Which address of ours it wrote to.
+    pub local: Option<LocalAddr>,
+    /// Bytes it sent.
+    pub datagram_len: usize,
+}
+
+impl Shard {
+    /// Takes a message to its endpoint; `body` is its whole body when it came in blocks.
+    pub(super) fn deliver(
+        &mut self,
+        slot: u32,
+        datagram: &Datagram<'_>,
+        view: &MessageView<'_>,
+        route: Route,
+        body: Option<Vec<u8>>,
+    ) {
+        let Some(entry) = self.endpoints.get_mut(slot) else {
+            return;
+        };
+        entry.head.budget.received(datagram.bytes.len());
+        match &entry.state {
+            State::Vacant => {}
+            State::Quarantined(_) => self.metrics.reject(Rejection::Quarantined),
+            State::Active(endpoint, _) => {
+                if entry.head.backlog >= MAX_BACKLOG {
+                    return self.metrics.reject(Rejection::Backlog);
+                }
+                // What waits in the mailbox must not be queued again by a retransmission.
+                if view.kind() != MessageType::Acknowledgement && view.code() != Code::EMPTY {
+                    let pending = Answer {
+                        code: PENDING,
+                        detail: fingerprint(view, route),
+                    };
+                    entry.head.recent.record(view.mid(), self.now.tick, pending);
+                }
+                endpoint.do_send(EndpointMessage::Deliver(Delivery {
+                    bytes: datagram.bytes.into(),
+                    peer: datagram.peer,
+                    local: datagram.local,
+                    route,
+                    body,
+                }));
+                self.mailed(slot);
+            }
+            State::Rest(_) => {
+                let State::Rest(mut core) = std::mem::replace(&mut entry.state, State::Vacant)
+                else {
+                    return;
+                };
+                let sender = Sender {
+                    peer: datagram.peer,
+                    local: datagram.local,
+                    datagram_len: datagram.bytes.len(),
+                };
+                self.run_message(slot, &mut core, view, sender, route, body.as_deref());
+                self.put_back(slot, core);
+            }
+        }
+    }
+
+    /// Runs an endpoint for a message.
+    pub fn run_message(
+        &mut self,
+        slot: u32,
+        core: &mut EndpointCore,
+        view: &MessageView<'_>,
+        sender: Sender,
+        route: Route,
+        body: Option<&[u8]>,
+    ) {
+        let Some(entry) = self.endpoints.get(slot) else {
+            return;
+        };
+        let inbound = Inbound {
+            view: *view,
+            route,
+            body: body.unwrap_or(view.payload()),
+            from_device: entry.head.peer == sender.peer,
+            salt: self.rng.u32(..),
+        };
+        self.run(slot, core, Input::Message(inbound), Some(sender));
+        let answered = self.out.answered.take();
+        if let Some(interface) = interface_of(route)
+            && let Some(code) = answered
+        {
+            self.metrics.answer(interface, code);
+        }
+        let Some(entry) = self.endpoints.get_mut(slot) else {
+            return;
+        };
+        // An error changes nothing, so a repetition may be handled again: that repeats its text too.
+        let code = answered.filter(|code| *code == Code::EMPTY || code.is_success());
+        let waited = || entry.head.recent.check(view.mid(), self.now.tick).is_some();
+        if code.is_some() || waited() {
+            let answer = Answer {
+                code: code.unwrap_or(REDO),
+                detail: fingerprint(view, route),
+            };
+            entry.head.recent.record(view.mid(), self.now.tick, answer);
+        }
+    }
+
+    /// Runs an endpoint for its deadline.
+    pub fn run_timer(&mut self, slot: u32, core: &mut EndpointCore) {
+        self.run(slot, core, Input::Timer, None);
+    }
+
+    /// One call of the state machine, and what follows from it. A panic costs this endpoint alone.
+    fn run(
+        &mut self,
+        slot: u32,
+        core: &mut EndpointCore,
+        input: Input<'_>,
+        sender: Option<Sender>,
+    ) {
+        let Some(entry) = self.endpoints.get(slot) else {
+            return;
+        };
+        let plan = Arc::clone(&self.shared.profiles[usize::from(entry.head.profile)]);
+        let mut turn = Turn {
+            now: self.now,
+            rng: &mut self.rng,
+            out: &mut self.out,
+            plan: &plan,
+            keys: &self.shared.keys,
+            links: &mut self.links,
+            transmission: &self.shared.config.transmission,
+            max_body: self.shared.config.max_body,
+        };
+        // The state is replaced after a panic, so a half-done change in it is never seen.
+        let done = catch_unwind(AssertUnwindSafe(|| core.handle(input, &mut turn)));
+        if done.is_err() {
+            self.metrics.actor_restarts.add(1);
+            self.out.forget_call();
+            let fresh = EndpointCore::new(core.name(), core.place(), core.mids());
+            *core = std::mem::replace(core, fresh).rebuilt(&plan);
+            self.count_panic(slot);
+        }
+        self.apply(slot, core, sender);
+    }
+
+    fn apply(&mut self, slot: u32, core: &EndpointCore, sender: Option<Sender>) {
+        self.metrics.fold(&mut self.out.tally);
+        if self.out.adopt_sender
+            && let Some(sender) = sender
+        {
+            self.adopt(slot, sender);
+        }
+        self.out.adopt_sender = false;
+        let mut sends = std::mem::take(&mut self.out.sends);
+        for send in sends.drain(..) {
+            self.carry_out(slot, send, sender);
+        }
+        self.out.sends = sends;
+        let now = self.now.tick;
+        let presence = core.presence(now);
+        let Some(entry) = self.endpoints.get_mut(slot) else {
+            return;
+        };
+        let head = &mut entry.head;
+        if std::mem::take(&mut self.out.verified) {
+            head.budget.verify();
+        }
+        head.awaiting = self.out.awaiting.take();
+        if head.salt != core.place().salt {
+            head.salt = core.place().salt;
+            self.registrations = self.registrations.wrapping_add(1);
+            head.registered_seq = self.registrations;
+        }
+        head.deadline = match presence {
+            Presence::Absent => now.plus_millis(u64::from(self.shared.config.forget_after) * 1000),
+            _ => core.deadline(),
+        };
+        let deadline = head.deadline;
+        if deadline != NEVER {
+            self.wheel.arm(slot, &mut head.held, deadline);
+        }
+        self.recount(slot, presence, core.pending_requests());
+        if !self.out.happenings.is_empty() {
+            self.tell(slot, core);
+        }
+    }
+
+    /// Sends a datagram of an endpoint, unless it would amplify what an unverified peer sent.
+    fn carry_out(&mut self, slot: u32, send: Send, sender: Option<Sender>) {
+        let Some(entry) = self.endpoints.get_mut(slot) else {
+            return;
+        };
+        let len = send.bytes.len();
+        let (peer, local) = match (send.to, sender) {
+            (To::Sender, Some(sender)) => (sender.peer, sender.local),
+            (To::Device | To::Sender, _) => {
+                if !entry.head.budget.try_spend(len) {
+                    self.metrics.reject(Rejection::Amplification);
+                    return;
+                }
+                (entry.head.peer, self.locals.address(entry.head.local))
+            }
+        };
+        self.post(peer, local, send.bytes);
+    }
+
+    /// Queues bytes of the arena.
+    pub(super) fn post(&mut self, peer: PeerAddr, local: Option<LocalAddr>, bytes: Range<usize>) {
+        if let Some(header) = Header::peek(&self.out.arena[bytes.clone()]) {
+            self.metrics
+                .message(Direction::Out, header.kind, header.code);
+        }
+        self.outbox.push(OutDatagram {
+            peer,
+            local,
+            start: bytes.start as u32,
+            len: bytes.len() as u32,
+        });
+    }
+
+    /// The state machine comes back from a call: it stays at rest, or an actor takes it over when a
+    /// conversation has begun.
+    fn put_back(&mut self, slot: u32, core: EndpointCore) {
+        let host = self.host.as_ref().filter(|_| core.busy()).cloned();
+        let Some(entry) = self.endpoints.get_mut(slot) else {
+            return;
+        };
+        entry.state = match host {
+            Some(host) => {
+                self.metrics.activations.add(1);
+                self.metrics.active.add(1);
+                let core = Rc::new(RefCell::new(core));
+                State::Active(actor::activate(host, slot, Rc::clone(&core)), core)
+            }
+            None => State::Rest(core),
+        };
+        self.quarantine_if_due(slot);
+    }
+
+    /// A message has been put into the mailbox of an actor.
+    pub(super) fn mailed(&mut self, slot: u32) {
+        self.mailboxes += 1;
+        if let Some(entry) = self.endpoints.get_mut(slot) {
+            entry.head.backlog = entry.head.backlog.saturating_add(1);
+        }
+    }
+
+    /// An actor has handled a message of its mailbox.
+    pub fn taken_from_mailbox(&mut self, slot: u32) {
+        self.mailboxes = self.mailboxes.saturating_sub(1);
+        if let Some(entry) = self.endpoints.get_mut(slot) {
+            entry.head.backlog = entry.head.backlog.saturating_sub(1);
+        }
+    }
+
+    /// Whether an actor has nothing left to do.
+    #[must_use]
+    pub fn may_rest(&self, slot: u32, core: &EndpointCore) -> bool {
+        let idle = self
+            .endpoints
+            .get(slot)
+            .is_none_or(|entry| entry.head.backlog == 0);
+        idle && !core.busy()
+    }
+
+    /// An actor gives the state machine back.
+    pub fn rest(&mut self, slot: u32) {
+        let Some(entry) = self.endpoints.get_mut(slot) else {
+            return;
+        };
+        if let State::Active(_, core) = std::mem::replace(&mut entry.state, State::Vacant)
+            && let Some(core) = Rc::into_inner(core)
+        {
+            self.metrics.active.add(-1);
+            entry.state = State::Rest(core.into_inner());
+        }
+        self.quarantine_if_due(slot);
+    }
+
+    /// An actor ends and takes its endpoint with it.
+    pub fn retire(&mut self, slot: u32, core: &EndpointCore) {
+        self.metrics.active.add(-1);
+        self.forget(slot, core);
+    }
+
+    pub(super) fn on_deadline(&mut self, slot: u32) {
+        let Some(entry) = self.endpoints.get_mut(slot) else {
+            return;
+        };
+        // The endpoint sets its next deadline when it has been run.
+        entry.head.deadline = NEVER;
+        match &entry.state {
+            State::Vacant => {}
+            State::Active(endpoint, _) => {
+                endpoint.do_send(EndpointMessage::Timer);
+                self.mailed(slot);
+            }
+            State::Quarantined(_) | State::Rest(_) => {
+                let mut core = match std::mem::replace(&mut entry.state, State::Vacant) {
+                    State::Rest(core) => core,
+                    State::Quarantined(core) => *core,
+                    _ => return,
+                };
+                if entry.head.counted == Presence::Absent
+                    && !self.shared.directory.is_admitted(core.name())
+                {
+                    return self.forget(slot, &core);
+                }
+                self.run_timer(slot, &mut core);
+                self.put_back(slot, core);
+            }
+        }
+    }
+}
+
+fn interface_of(route: Route) -> Option<Interface> {
+    match route {
+        Route::Register => Some(Interface::Register),
+        Route::Update => Some(Interface::Update),
+        Route::Deregister => Some(Interface::Deregister),
+        Route::Send => Some(Interface::Send),
+        Route::Response | Route::Acknowledgement | Route::Reset => None,
+    }
+}

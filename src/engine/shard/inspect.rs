@@ -1,0 +1,149 @@
+//! Answers the commands of services and of the API.
+
+use super::Shard;
+use crate::engine::command::{Command, DeviceFilter, DevicePage, Inspect};
+use crate::engine::endpoint::actor::EndpointMessage;
+use crate::engine::endpoint::core::EndpointCore;
+use crate::engine::endpoint::describe::{self, Surroundings};
+use crate::engine::endpoint::slot::State;
+use crate::engine::view::DeviceSummary;
+
+/// Slots looked at for one page of a list: a filter that matches nothing must not hold up the shard.
+const SLOTS_PER_PAGE: u32 = 8_192;
+
+impl Shard {
+    pub(super) fn command(&mut self, command: Command) -> bool {
+        match command {
+            Command::List {
+                filter,
+                slot,
+                limit,
+                reply,
+            } => {
+                // Whoever asked may be gone; so below.
+                let _ = reply.send(self.page(&filter, slot, limit));
+            }
+            Command::Inspect {
+                slot,
+                endpoint,
+                what,
+            } => self.on_inspect(slot, &endpoint, what),
+            Command::Remove {
+                slot,
+                endpoint,
+                reply,
+            } => {
+                let Some(entry) = self.endpoints.get_mut(slot) else {
+                    let _ = reply.send(false);
+                    return true;
+                };
+                match &entry.state {
+                    State::Active(actor, core) if core.borrow().name() == endpoint => {
+                        actor.do_send(EndpointMessage::Remove(reply));
+                        self.mailed(slot);
+                    }
+                    State::Vacant | State::Active(..) => {
+                        let _ = reply.send(false);
+                    }
+                    State::Rest(_) | State::Quarantined(_) => {
+                        let core = match std::mem::replace(&mut entry.state, State::Vacant) {
+                            State::Rest(core) => core,
+                            State::Quarantined(core) => *core,
+                            _ => return true,
+                        };
+                        let same = core.name() == endpoint;
+                        if same {
+                            self.forget(slot, &core);
+                        } else {
+                            entry.state = State::Rest(core);
+                        }
+                        let _ = reply.send(same);
+                    }
+                }
+            }
+            Command::Drain { reply } => {
+                let _ = reply.send(());
+                return false;
+            }
+        }
+        true
+    }
+
+    fn on_inspect(&mut self, slot: u32, endpoint: &str, what: Inspect) {
+        let Some(entry) = self.endpoints.get(slot) else {
+            return what.nothing();
+        };
+        match &entry.state {
+            State::Rest(core) if core.name() == endpoint => self.inspect(slot, core, what),
+            State::Quarantined(core) if core.name() == endpoint => self.inspect(slot, core, what),
+            State::Active(actor, core) if core.borrow().name() == endpoint => {
+                actor.do_send(EndpointMessage::Inspect(what));
+                self.mailed(slot);
+            }
+            _ => what.nothing(),
+        }
+    }
+
+    /// Shows a part of an endpoint.
+    pub fn inspect(&self, slot: u32, core: &EndpointCore, what: Inspect) {
+        let Some(entry) = self.endpoints.get(slot) else {
+            return what.nothing();
+        };
+        let surroundings = Surroundings {
+            now: self.now,
+            head: &entry.head,
+            plan: &self.shared.profiles[usize::from(entry.head.profile)],
+            keys: &self.shared.keys,
+            active: matches!(entry.state, State::Active(..)),
+            quarantined: matches!(entry.state, State::Quarantined(_)),
+        };
+        match what {
+            Inspect::Summary(reply) => {
+                let _ = reply.send(Some(describe::summary(core, &surroundings)));
+            }
+            Inspect::Registration(reply) => {
+                let _ = reply.send(Some(Box::new(describe::registration(core, &surroundings))));
+            }
+            Inspect::Telemetry(reply) => {
+                let _ = reply.send(Some(describe::telemetry(core, surroundings.plan)));
+            }
+            Inspect::Attributes(reply) => {
+                let _ = reply.send(Some(describe::attributes(core, surroundings.plan)));
+            }
+        }
+    }
+
+    fn page(&self, filter: &DeviceFilter, from: u32, limit: usize) -> DevicePage {
+        let end = self.endpoints.end();
+        let mut page = DevicePage::default();
+        let mut slot = from;
+        while slot < end && slot - from < SLOTS_PER_PAGE && page.items.len() < limit {
+            if let Some(summary) = self.summary(slot)
+                && filter.selects(&summary)
+            {
+                page.items.push(summary);
+            }
+            slot += 1;
+        }
+        page.next_slot = (slot < end).then_some(slot);
+        page
+    }
+
+    fn summary(&self, slot: u32) -> Option<DeviceSummary> {
+        let entry = self.endpoints.get(slot)?;
+        let surroundings = |active| Surroundings {
+            now: self.now,
+            head: &entry.head,
+            plan: &self.shared.profiles[usize::from(entry.head.profile)],
+            keys: &self.shared.keys,
+            active,
+            quarantined: false,
+        };
+        match &entry.state {
+            State::Vacant => None,
+            State::Rest(core) => Some(describe::summary(core, &surroundings(false))),
+            State::Quarantined(core) => Some(describe::summary(core, &surroundings(false))),
+            State::Active(_, core) => Some(describe::summary(&core.borrow(), &surroundings(true))),
+        }
+    }
+}

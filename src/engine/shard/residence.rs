@@ -1,0 +1,149 @@
+//! Which endpoints live in the shard, where their devices are, and who is quarantined.
+
+use std::sync::atomic::Ordering::Relaxed;
+
+use crate::engine::directory::Home;
+use crate::engine::endpoint::core::{EndpointCore, Presence};
+use crate::engine::endpoint::identity::{MAX_SLOTS, Place};
+use crate::engine::endpoint::slot::{Head, Slot, State};
+use crate::net::steer;
+use crate::proto::coap::exchange::MidSequence;
+
+use super::dispatch::Sender;
+use super::{Datagram, Shard};
+
+/// Panics within [`PANIC_PERIOD_MILLIS`] after which an endpoint is quarantined.
+const MAX_PANICS: u8 = 3;
+const PANIC_PERIOD_MILLIS: u64 = 60_000;
+const QUARANTINE_MILLIS: u64 = 300_000;
+
+impl Shard {
+    /// Gives a new endpoint a slot, or finds that another shard was faster.
+    pub(super) fn settle(
+        &mut self,
+        datagram: &Datagram<'_>,
+        endpoint: &str,
+        profile: u16,
+    ) -> Option<Home> {
+        let slot = self.endpoints.next_slot();
+        let limit = self.shared.config.max_endpoints;
+        if slot >= MAX_SLOTS || self.shared.endpoints.load(Relaxed) >= limit {
+            return None;
+        }
+        let wanted = Home {
+            shard: self.index,
+            slot,
+        };
+        let home = self.shared.directory.settle(endpoint, wanted);
+        if home != wanted {
+            return Some(home);
+        }
+        self.shared.endpoints.fetch_add(1, Relaxed);
+        let place = Place {
+            shard: self.index,
+            slot,
+            salt: self.rng.u32(..),
+        };
+        let mids = MidSequence::new(
+            self.rng.u16(..),
+            u16::from(self.count),
+            u16::from(self.index),
+        );
+        let mut head = Head::new(datagram.peer, self.locals.number(datagram.local), profile);
+        head.salt = place.salt;
+        let core = EndpointCore::new(endpoint, place, mids);
+        self.endpoints.insert(Slot {
+            head,
+            state: State::Rest(core),
+        });
+        Some(home)
+    }
+
+    /// Forgets an endpoint.
+    pub fn forget(&mut self, slot: u32, core: &EndpointCore) {
+        self.shared.directory.leave(core.name());
+        self.recount(slot, Presence::Absent, 0);
+        self.metrics
+            .observations
+            .add(-(core.observation_count() as i64));
+        if let Some(entry) = self.endpoints.get(slot) {
+            self.shared.directory.unstray(&entry.head.peer);
+            self.endpoints.remove(slot);
+            self.shared.endpoints.fetch_sub(1, Relaxed);
+        }
+    }
+
+    pub(super) fn count_panic(&mut self, slot: u32) {
+        let now = self.now.tick;
+        let Some(entry) = self.endpoints.get_mut(slot) else {
+            return;
+        };
+        let head = &mut entry.head;
+        if now.millis_since(head.first_panic) > PANIC_PERIOD_MILLIS {
+            head.first_panic = now;
+            head.panics = 0;
+        }
+        head.panics = head.panics.saturating_add(1);
+    }
+
+    pub(super) fn quarantine_if_due(&mut self, slot: u32) {
+        let Some(entry) = self.endpoints.get_mut(slot) else {
+            return;
+        };
+        if entry.head.panics < MAX_PANICS {
+            return;
+        }
+        if let State::Rest(_) = entry.state
+            && let State::Rest(core) = std::mem::replace(&mut entry.state, State::Vacant)
+        {
+            entry.state = State::Quarantined(Box::new(core));
+            entry.head.panics = 0;
+            let deadline = self.now.tick.plus_millis(QUARANTINE_MILLIS);
+            entry.head.deadline = deadline;
+            self.wheel.arm(slot, &mut entry.head.held, deadline);
+        }
+    }
+
+    /// The device is at another address from now on.
+    pub(super) fn adopt(&mut self, slot: u32, sender: Sender) {
+        let local = self.locals.number(sender.local);
+        let Some(entry) = self.endpoints.get_mut(slot) else {
+            return;
+        };
+        let before = entry.head.peer;
+        entry.head.local = local;
+        // Message ids of the old address say nothing at the new one, and it is unproven.
+        entry.head.recent = Default::default();
+        entry.head.budget = Default::default();
+        entry.head.budget.received(sender.datagram_len);
+        self.endpoints.move_to(slot, sender.peer);
+        self.shared.directory.unstray(&before);
+        if steer::shard_of(&sender.peer, usize::from(self.count)) != usize::from(self.index) {
+            self.shared.directory.stray(sender.peer, self.index);
+        }
+    }
+
+    pub(super) fn recount(&mut self, slot: u32, presence: Presence, queued: usize) {
+        let Some(entry) = self.endpoints.get_mut(slot) else {
+            return;
+        };
+        let queued = queued.min(usize::from(u16::MAX)) as u16;
+        let known = std::mem::replace(&mut entry.head.queued, queued);
+        if known != queued {
+            self.metrics
+                .queued
+                .add(i64::from(queued) - i64::from(known));
+        }
+        let before = std::mem::replace(&mut entry.head.counted, presence);
+        if before == presence {
+            return;
+        }
+        for (state, step) in [(before, -1), (presence, 1)] {
+            match state {
+                Presence::Absent => {}
+                Presence::Awake => self.metrics.registered.add(step),
+                Presence::Asleep => self.metrics.asleep.add(step),
+            }
+        }
+    }
+}

@@ -1,0 +1,511 @@
+//! From a datagram to the endpoint it is for.
+
+use std::hash::Hasher as _;
+
+use crate::net::PeerAddr;
+use crate::proto::coap::block::{Assembled, Assembler, AssemblerLimits, hash_request};
+use crate::proto::coap::{
+    Code, Header, MessageType, MessageView, MessageWriter, content_format, option,
+};
+use crate::proto::lwm2m::registration::RegisterParams;
+
+use super::{Datagram, Shard};
+use crate::engine::config::EngineConfig;
+use crate::engine::directory::{Admission, Home};
+use crate::engine::endpoint::core::Route;
+use crate::engine::endpoint::registration::RegisterRequest;
+use crate::engine::endpoint::reply::Reply;
+use crate::engine::handoff::HandedOff;
+use crate::engine::metrics::{Direction, Interface, Rejection};
+
+/// Where a datagram came from.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Origin {
+    /// A socket of this shard.
+    Socket,
+    /// Another shard, which took this one for the right place: it goes no further.
+    Shard,
+}
+
+/// Which transfer a block belongs to: the peer, the resource and the parameters (RFC 7959 §2.5).
+/// Not the token: real devices take a new one for each block.
+#[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
+pub struct BodyKey {
+    peer: PeerAddr,
+    request: u64,
+}
+
+/// The Block1 reassembly of a shard.
+pub fn assembler(config: &EngineConfig, rng: &mut fastrand::Rng) -> Assembler<BodyKey> {
+    let limits = AssemblerLimits {
+        max_transfers: config.max_bodies,
+        max_body_bytes: config.max_body,
+        max_total_bytes: config.max_bodies_bytes,
+        ..AssemblerLimits::default()
+    };
+    Assembler::new(limits, rng)
+}
+
+/// Critical options the server role understands; Proxy-Uri and Proxy-Scheme to refuse them properly.
+const KNOWN_CRITICAL: [u16; 8] = [
+    option::URI_HOST,
+    option::URI_PORT,
+    option::URI_PATH,
+    option::URI_QUERY,
+    option::ACCEPT,
+    option::BLOCK1,
+    option::BLOCK2,
+    option::PROXY_URI,
+];
+
+/// What `GET /.well-known/core` answers (RFC 6690, LwM2M Core 1.2 §6.4).
+const WELL_KNOWN_CORE: &[u8] = b"</rd>;rt=\"core.rd\",</dp>";
+
+impl Shard {
+    /// Takes one datagram to the end of its way.
+    pub fn on_datagram(&mut self, datagram: &Datagram<'_>, origin: Origin) {
+        if datagram.truncated {
+            return self.refuse_oversized(datagram);
+        }
+        let view = match MessageView::parse(datagram.bytes) {
+            Ok(view) => view,
+            Err(_) => return self.refuse_malformed(datagram),
+        };
+        let code = view.code();
+        if origin == Origin::Socket {
+            self.metrics.message(Direction::In, view.kind(), code);
+        }
+        if code == Code::EMPTY {
+            self.on_empty(datagram, &view, origin);
+        } else if code.is_request() {
+            match view.kind() {
+                MessageType::Confirmable | MessageType::NonConfirmable => {
+                    self.on_request(datagram, &view, origin);
+                }
+                // A request never comes in an acknowledgement or a reset (RFC 7252 §4.2, table 1).
+                _ => self.metrics.reject(Rejection::Malformed),
+            }
+        } else {
+            self.on_response(datagram, &view, origin);
+        }
+    }
+
+    fn on_empty(&mut self, datagram: &Datagram<'_>, view: &MessageView<'_>, origin: Origin) {
+        let route = match view.kind() {
+            // CoAP ping (RFC 7252 §4.3).
+            MessageType::Confirmable => return self.reset(datagram, view.mid()),
+            MessageType::NonConfirmable => return self.metrics.reject(Rejection::Malformed),
+            MessageType::Acknowledgement => Route::Acknowledgement,
+            MessageType::Reset => Route::Reset,
+        };
+        let awaiting =
+            |head: &crate::engine::endpoint::slot::Head| head.awaiting == Some(view.mid());
+        let waiting = self
+            .endpoints
+            .at_address(&datagram.peer)
+            .find(|(_, head)| awaiting(head));
+        if let Some((slot, _)) = waiting {
+            return self.deliver(slot, datagram, view, route, None);
+        }
+        // Message ids are dealt out so that the id says which shard sent the request.
+        let shard = (view.mid() % u16::from(self.count)) as u8;
+        if shard == self.index || origin == Origin::Shard {
+            return self.metrics.reject(Rejection::Unmatched);
+        }
+        self.hand_off(shard, datagram);
+    }
+
+    fn on_response(&mut self, datagram: &Datagram<'_>, view: &MessageView<'_>, origin: Origin) {
+        let Some(parts) = self.shared.keys.token_parts(view.token()) else {
+            return self.unmatched(datagram, view);
+        };
+        if parts.shard != self.index {
+            if parts.shard < self.count && origin == Origin::Socket {
+                return self.hand_off(parts.shard, datagram);
+            }
+            return self.unmatched(datagram, view);
+        }
+        let head = self.endpoints.get(parts.slot).map(|slot| &slot.head);
+        match head {
+            Some(head) if head.salt as u16 == parts.salt => {
+                if head.peer != datagram.peer {
+                    // A plain CoAP device that moved must update first; a Reset would end the
+                    // observation of one that is about to.
+                    return self.metrics.reject(Rejection::ForeignAddress);
+                }
+                if !self.repeated(parts.slot, datagram, view, Route::Response) {
+                    self.deliver(parts.slot, datagram, view, Route::Response, None);
+                }
+            }
+            _ => self.unmatched(datagram, view),
+        }
+    }
+
+    fn on_request(&mut self, datagram: &Datagram<'_>, view: &MessageView<'_>, origin: Origin) {
+        if let Some(number) = view.unrecognised_critical(&KNOWN_CRITICAL) {
+            self.metrics.reject(Rejection::BadOption);
+            if view.kind() == MessageType::Confirmable {
+                let text = format!("critical option {number} is not understood");
+                self.reply(datagram, view, &Reply::refusal(Code::BAD_OPTION, &text));
+            }
+            return;
+        }
+        if view.option(option::PROXY_URI).is_some() {
+            self.metrics.reject(Rejection::NotFound);
+            return self.reply(datagram, view, &Reply::code(Code::PROXYING_NOT_SUPPORTED));
+        }
+        let mut path = view.uri_path();
+        let segments = [path.next(), path.next(), path.next()];
+        match (view.code(), segments) {
+            (Code::POST, [Some(b"rd"), None, None]) => self.on_register(datagram, view, origin),
+            (Code::POST, [Some(b"rd"), Some(id), None]) => {
+                self.on_location(datagram, view, origin, id, Route::Update);
+            }
+            (Code::DELETE, [Some(b"rd"), Some(id), None]) => {
+                self.on_location(datagram, view, origin, id, Route::Deregister);
+            }
+            (Code::POST, [Some(b"dp"), None, None]) => self.on_send(datagram, view, origin),
+            (Code::GET, [Some(b".well-known"), Some(b"core"), None]) => {
+                self.on_discovery(datagram, view);
+            }
+            (_, [Some(b"rd" | b"dp"), None, None])
+            | (_, [Some(b"rd"), Some(_), None])
+            | (_, [Some(b".well-known"), Some(b"core"), None]) => {
+                self.metrics.reject(Rejection::MethodNotAllowed);
+                self.reply(datagram, view, &Reply::code(Code::METHOD_NOT_ALLOWED));
+            }
+            _ => {
+                self.metrics.reject(Rejection::NotFound);
+                self.reply(datagram, view, &Reply::code(Code::NOT_FOUND));
+            }
+        }
+    }
+
+    fn on_discovery(&mut self, datagram: &Datagram<'_>, view: &MessageView<'_>) {
+        let reply = match view.accept() {
+            None | Some(content_format::LINK_FORMAT) => Reply {
+                content_format: Some(content_format::LINK_FORMAT),
+                payload: WELL_KNOWN_CORE,
+                ..Reply::code(Code::CONTENT)
+            },
+            Some(_) => Reply::code(Code::NOT_ACCEPTABLE),
+        };
+        self.reply(datagram, view, &reply);
+    }
+
+    fn on_register(&mut self, datagram: &Datagram<'_>, view: &MessageView<'_>, origin: Origin) {
+        let params = match RegisterParams::parse(view.uri_query()) {
+            Ok(params) => params,
+            Err(error) => {
+                let text = error.to_string();
+                let code = Code::from_u8(error.coap_code());
+                return self.refuse(
+                    datagram,
+                    view,
+                    Interface::Register,
+                    Rejection::BadRequest,
+                    &Reply::refusal(code, &text),
+                );
+            }
+        };
+        let Some(endpoint) = params.endpoint else {
+            let reply = Reply::refusal(
+                Code::FORBIDDEN,
+                "ep is missing and plain CoAP proves no identity",
+            );
+            return self.refuse(
+                datagram,
+                view,
+                Interface::Register,
+                Rejection::Forbidden,
+                &reply,
+            );
+        };
+        let (home, profile) = match self.shared.directory.admission(endpoint) {
+            Admission::Refused => {
+                let reply = Reply::refusal(Code::FORBIDDEN, "this endpoint is not known here");
+                return self.refuse(
+                    datagram,
+                    view,
+                    Interface::Register,
+                    Rejection::Forbidden,
+                    &reply,
+                );
+            }
+            Admission::At(home, profile) => (Some(home), profile),
+            Admission::New(profile) => (None, profile),
+        };
+        if let Some(home) = home {
+            if home.shard != self.index {
+                return self.hand_off_once(home.shard, datagram, origin);
+            }
+            if self.repeated(home.slot, datagram, view, Route::Register) {
+                return;
+            }
+        }
+        let body = match self.whole_body(datagram, view, Interface::Register) {
+            Body::Whole(body) => body,
+            Body::Answered => return,
+        };
+        let slot = match home {
+            Some(home) => home.slot,
+            None => {
+                let bytes = body.as_deref().unwrap_or(view.payload());
+                match self.new_endpoint(datagram, view, endpoint, profile, bytes) {
+                    Some(home) if home.shard == self.index => home.slot,
+                    Some(home) => return self.hand_off_once(home.shard, datagram, origin),
+                    None => return,
+                }
+            }
+        };
+        self.deliver(slot, datagram, view, Route::Register, body);
+    }
+
+    /// Makes room for an endpoint whose Register is in order; answers the device when it cannot.
+    fn new_endpoint(
+        &mut self,
+        datagram: &Datagram<'_>,
+        view: &MessageView<'_>,
+        endpoint: &str,
+        profile: u16,
+        body: &[u8],
+    ) -> Option<Home> {
+        if let Err(refusal) = RegisterRequest::parse(view, body, &mut self.links) {
+            self.refuse(
+                datagram,
+                view,
+                Interface::Register,
+                Rejection::BadRequest,
+                &refusal.reply(),
+            );
+            return None;
+        }
+        let busy = |text| Reply {
+            max_age: Some(30),
+            ..Reply::refusal(Code::SERVICE_UNAVAILABLE, text)
+        };
+        if !self.newcomers.admit(&datagram.peer, self.now.tick) {
+            let reply = busy("too many new devices from this address");
+            self.refuse(
+                datagram,
+                view,
+                Interface::Register,
+                Rejection::RegisterRate,
+                &reply,
+            );
+            return None;
+        }
+        let Some(home) = self.settle(datagram, endpoint, profile) else {
+            let reply = busy("the server holds as many devices as it may");
+            self.refuse(datagram, view, Interface::Register, Rejection::Full, &reply);
+            return None;
+        };
+        Some(home)
+    }
+
+    /// An Update or a De-register: the registration id in the path leads to the endpoint.
+    fn on_location(
+        &mut self,
+        datagram: &Datagram<'_>,
+        view: &MessageView<'_>,
+        origin: Origin,
+        id: &[u8],
+        route: Route,
+    ) {
+        let interface = if route == Route::Update {
+            Interface::Update
+        } else {
+            Interface::Deregister
+        };
+        let unknown = Reply::refusal(Code::NOT_FOUND, "no such registration");
+        let Some(place) = self.shared.keys.place_of(id) else {
+            return self.refuse(datagram, view, interface, Rejection::NotFound, &unknown);
+        };
+        if place.shard != self.index && place.shard < self.count && origin == Origin::Socket {
+            return self.hand_off(place.shard, datagram);
+        }
+        let fits = place.shard == self.index
+            && self
+                .endpoints
+                .get(place.slot)
+                .is_some_and(|slot| slot.head.salt == place.salt && slot.is_taken());
+        if !fits {
+            return self.refuse(datagram, view, interface, Rejection::NotFound, &unknown);
+        }
+        if self.repeated(place.slot, datagram, view, route) {
+            return;
+        }
+        let body = match self.whole_body(datagram, view, interface) {
+            Body::Whole(body) => body,
+            Body::Answered => return,
+        };
+        self.deliver(place.slot, datagram, view, route, body);
+    }
+
+    /// A Send names no registration: the address leads to the endpoint.
+    fn on_send(&mut self, datagram: &Datagram<'_>, view: &MessageView<'_>, origin: Origin) {
+        let registered = self
+            .endpoints
+            .at_address(&datagram.peer)
+            .max_by_key(|(_, head)| head.registered_seq)
+            .map(|(slot, _)| slot);
+        let Some(slot) = registered else {
+            if let Some(shard) = self.shared.directory.stray_home(&datagram.peer)
+                && shard != self.index
+                && origin == Origin::Socket
+            {
+                return self.hand_off(shard, datagram);
+            }
+            let reply =
+                Reply::refusal(Code::BAD_REQUEST, "no device is registered at this address");
+            return self.refuse(datagram, view, Interface::Send, Rejection::NotFound, &reply);
+        };
+        if self.repeated(slot, datagram, view, Route::Send) {
+            return;
+        }
+        match self.whole_body(datagram, view, Interface::Send) {
+            Body::Whole(body) => self.deliver(slot, datagram, view, Route::Send, body),
+            Body::Answered => {}
+        }
+    }
+
+    /// The body of a request: its payload, or what its blocks add up to.
+    fn whole_body(
+        &mut self,
+        datagram: &Datagram<'_>,
+        view: &MessageView<'_>,
+        interface: Interface,
+    ) -> Body {
+        let block = match view.block1() {
+            None => return Body::Whole(None),
+            Some(Ok(block)) => block,
+            Some(Err(error)) => {
+                let text = error.to_string();
+                let reply = Reply::refusal(Code::BAD_REQUEST, &text);
+                self.refuse(datagram, view, interface, Rejection::Block, &reply);
+                return Body::Answered;
+            }
+        };
+        let key = body_key(datagram.peer, view);
+        let fed = self
+            .bodies
+            .feed(key, block, view.size1(), view.payload(), self.now.tick);
+        let refusal = |code, text| Reply {
+            block1: Some(block),
+            ..Reply::refusal(code, text)
+        };
+        let reply = match fed {
+            Assembled::Complete(body) => return Body::Whole(Some(body)),
+            Assembled::Continue(block) => {
+                let reply = Reply {
+                    block1: Some(block),
+                    ..Reply::code(Code::CONTINUE)
+                };
+                self.metrics.answer(interface, Code::CONTINUE);
+                self.reply(datagram, view, &reply);
+                return Body::Answered;
+            }
+            Assembled::Repeated(answer) => {
+                self.metrics.duplicates.add(1);
+                if let Some((answer, _)) = answer {
+                    let reply = Reply {
+                        block1: Some(block),
+                        ..Reply::code(answer.code)
+                    };
+                    self.reply(datagram, view, &reply);
+                }
+                return Body::Answered;
+            }
+            Assembled::TooLarge { limit } => Reply {
+                size1: Some(u32::try_from(limit).unwrap_or(u32::MAX)),
+                ..refusal(Code::REQUEST_ENTITY_TOO_LARGE, "")
+            },
+            Assembled::WrongLength => refusal(
+                Code::BAD_REQUEST,
+                "the payload has not the length its Block1 option says",
+            ),
+            _ => refusal(
+                Code::REQUEST_ENTITY_INCOMPLETE,
+                "a block before this one is missing",
+            ),
+        };
+        self.refuse(datagram, view, interface, Rejection::Block, &reply);
+        Body::Answered
+    }
+
+    fn hand_off_once(&mut self, shard: u8, datagram: &Datagram<'_>, origin: Origin) {
+        match origin {
+            Origin::Socket => self.hand_off(shard, datagram),
+            Origin::Shard => self.metrics.reject(Rejection::Handoff),
+        }
+    }
+
+    fn hand_off(&mut self, shard: u8, datagram: &Datagram<'_>) {
+        let handed = HandedOff {
+            bytes: datagram.bytes.into(),
+            peer: datagram.peer,
+            local: datagram.local,
+        };
+        if !self.handoffs.push(shard, handed) {
+            self.metrics.reject(Rejection::Handoff);
+        }
+    }
+
+    /// A message that is no CoAP: a confirmable one is reset, others are dropped (RFC 7252 §4.2, §4.3).
+    fn refuse_malformed(&mut self, datagram: &Datagram<'_>) {
+        self.metrics.reject(Rejection::Malformed);
+        if let Some(header) = Header::peek(datagram.bytes)
+            && header.kind == MessageType::Confirmable
+        {
+            self.reset(datagram, header.mid);
+        }
+    }
+
+    /// A datagram longer than the buffer: the options are there, the payload is not whole.
+    fn refuse_oversized(&mut self, datagram: &Datagram<'_>) {
+        self.metrics.reject(Rejection::TooLarge);
+        match MessageView::parse(datagram.bytes) {
+            Ok(view) if view.code().is_request() && view.kind() == MessageType::Confirmable => {
+                let limit = u32::try_from(self.shared.config.max_body).unwrap_or(u32::MAX);
+                let code = Code::REQUEST_ENTITY_TOO_LARGE;
+                let reply = Reply {
+                    size1: Some(limit),
+                    ..Reply::refusal(code, "use Block1")
+                };
+                self.reply(datagram, &view, &reply);
+            }
+            _ => self.refuse_malformed(datagram),
+        }
+    }
+
+    /// A response nobody waits for.
+    fn unmatched(&mut self, datagram: &Datagram<'_>, view: &MessageView<'_>) {
+        self.metrics.reject(Rejection::Unmatched);
+        if view.kind() != MessageType::Acknowledgement {
+            self.reset(datagram, view.mid());
+        }
+    }
+
+    fn reset(&mut self, datagram: &Datagram<'_>, mid: u16) {
+        let bytes = MessageWriter::empty(&mut self.out.arena, MessageType::Reset, mid);
+        self.post(datagram.peer, datagram.local, bytes);
+    }
+}
+
+/// The key of the transfer a request is part of.
+pub fn body_key(peer: PeerAddr, view: &MessageView<'_>) -> BodyKey {
+    let mut hasher = ahash::AHasher::default();
+    hash_request(view, &mut hasher);
+    BodyKey {
+        peer,
+        request: hasher.finish(),
+    }
+}
+
+/// What [`Shard::whole_body`] found.
+enum Body {
+    /// The body: `None` when it is the payload of the message itself.
+    Whole(Option<Vec<u8>>),
+    /// The message has been answered.
+    Answered,
+}

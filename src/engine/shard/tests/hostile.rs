@@ -1,0 +1,243 @@
+//! Peers that break the rules cost an answer at most.
+
+use super::*;
+
+#[test]
+fn a_ping_is_answered_with_a_reset() {
+    let mut bench = Bench::new();
+    assert_eq!(
+        bench.send(peer(1), &[0x40, 0, 0x12, 0x34])[0].bytes,
+        [0x70, 0, 0x12, 0x34]
+    );
+}
+
+#[test]
+fn a_malformed_confirmable_message_is_reset_and_others_are_dropped() {
+    let mut bench = Bench::new();
+    let sent = bench.send(peer(1), &[0x49, 1, 0, 1, 0, 0, 0, 0, 0, 0, 0, 0, 0]);
+    assert_eq!(sent[0].bytes, [0x70, 0, 0, 1]);
+    for silent in [
+        &[][..],
+        &[0x40],
+        &[0x59, 1, 0, 1],
+        &[0xc0, 1, 0, 1],
+        &[0x50, 0, 0, 1, 9],
+    ] {
+        assert!(bench.send(peer(1), silent).is_empty(), "{silent:x?}");
+    }
+    assert_eq!(
+        bench.metric("lwm2m_coap_rejected_total{reason=\"malformed\"}"),
+        6.0
+    );
+}
+
+#[test]
+fn an_unknown_critical_option_is_answered_with_4_02_when_confirmable_and_dropped_otherwise() {
+    let mut bench = Bench::new();
+    let con = request_with(
+        MessageType::Confirmable,
+        Code::POST,
+        1,
+        "/rd",
+        &["ep=a"],
+        &[(9, 1)],
+        LINKS,
+    );
+    assert_eq!(bench.send(peer(1), &con)[0].code(), Code::BAD_OPTION);
+    let non = request_with(
+        MessageType::NonConfirmable,
+        Code::POST,
+        2,
+        "/rd",
+        &["ep=a"],
+        &[(9, 1)],
+        LINKS,
+    );
+    assert!(bench.send(peer(1), &non).is_empty());
+    let elective = request_with(
+        MessageType::Confirmable,
+        Code::POST,
+        3,
+        "/rd",
+        &["ep=a"],
+        &[(65000, 1)],
+        LINKS,
+    );
+    assert_eq!(bench.send(peer(1), &elective)[0].code(), Code::CREATED);
+}
+
+#[test]
+fn unknown_resources_and_methods_are_answered_as_such() {
+    let mut bench = Bench::new();
+    let mut code =
+        |method, path| bench.send(peer(1), &request(method, 1, path, &[], &[]))[0].code();
+    assert_eq!(code(Code::GET, "/nowhere"), Code::NOT_FOUND);
+    assert_eq!(code(Code::POST, "/rd/a/b"), Code::NOT_FOUND);
+    assert_eq!(code(Code::GET, "/rd"), Code::METHOD_NOT_ALLOWED);
+    assert_eq!(code(Code::PUT, "/dp"), Code::METHOD_NOT_ALLOWED);
+    assert_eq!(code(Code::POST, "/rd/AAAAAAAAAAA"), Code::NOT_FOUND);
+    assert_eq!(code(Code::GET, "/.well-known/core"), Code::CONTENT);
+}
+
+#[test]
+fn a_response_nobody_waits_for_is_reset_unless_it_is_an_acknowledgement() {
+    let mut bench = Bench::new();
+    let mut send = |kind| {
+        bench.send(
+            peer(1),
+            &message(kind, Code::CONTENT, 5, &[1; 8], &[], b"x"),
+        )
+    };
+    assert_eq!(send(MessageType::NonConfirmable)[0].bytes, [0x70, 0, 0, 5]);
+    assert_eq!(send(MessageType::Confirmable)[0].bytes, [0x70, 0, 0, 5]);
+    assert!(send(MessageType::Acknowledgement).is_empty());
+}
+
+#[test]
+fn spoofed_acknowledgements_and_resets_change_nothing() {
+    let mut bench = Bench::new();
+    let (_, first) = registered(&mut bench, peer(1), "dev-1");
+    let mid = first[0].view().mid();
+    for kind in [MessageType::Acknowledgement, MessageType::Reset] {
+        let other_mid = message(kind, Code::EMPTY, mid.wrapping_add(1), &[], &[], &[]);
+        assert!(bench.send(peer(1), &other_mid).is_empty());
+        let other_peer = message(kind, Code::EMPTY, mid, &[], &[], &[]);
+        assert!(bench.send(peer(2), &other_peer).is_empty());
+    }
+    assert_eq!(
+        bench.wait(4_000).len(),
+        1,
+        "the request is still unanswered and sent again"
+    );
+    assert_eq!(
+        bench.metric("lwm2m_coap_rejected_total{reason=\"unmatched\"}"),
+        4.0
+    );
+}
+
+#[test]
+fn an_unverified_peer_is_sent_at_most_three_times_what_it_sent() {
+    let mut bench = Bench::new();
+    let register = request(Code::POST, 1, "/rd", &["ep=a"], b"</3>");
+    let received = register.len();
+    let answered: usize = bench
+        .send(peer(1), &register)
+        .iter()
+        .map(|sent| sent.bytes.len())
+        .sum();
+    let later: usize = bench
+        .wait(200_000)
+        .iter()
+        .map(|sent| sent.bytes.len())
+        .sum();
+    // The answer to the request itself is bounded on its own.
+    assert!(
+        answered + later <= 2 * 3 * received,
+        "{answered} + {later} for {received}"
+    );
+    assert!(bench.metric("lwm2m_coap_rejected_total{reason=\"amplification\"}") > 0.0);
+}
+
+#[test]
+fn a_diagnostic_text_is_cut_to_three_times_the_request() {
+    let mut bench = Bench::new();
+    let tiny = [0x40, 2, 0, 1, 0xb2, b'r', b'd'];
+    let sent = bench.send(peer(1), &tiny);
+    assert_eq!(sent[0].code(), Code::FORBIDDEN);
+    assert!(sent[0].bytes.len() <= 3 * tiny.len());
+}
+
+#[test]
+fn a_flood_of_new_names_from_one_address_is_refused_and_others_are_served() {
+    let config = EngineConfig {
+        allow_unknown: true,
+        newcomers_per_second: 10,
+        ..EngineConfig::default()
+    };
+    let mut bench = Bench::with(config);
+    let mut refused = 0;
+    for n in 0..100 {
+        let sent = bench.send(peer(1), &register(n, &format!("flood-{n}")));
+        refused += u32::from(sent[0].code() == Code::SERVICE_UNAVAILABLE);
+    }
+    assert_eq!(refused, 60);
+    assert_eq!(
+        bench.send(peer(2), &register(1, "honest"))[0].code(),
+        Code::CREATED
+    );
+}
+
+#[test]
+fn the_number_of_endpoints_is_bounded() {
+    let config = EngineConfig {
+        allow_unknown: true,
+        max_endpoints: 3,
+        ..EngineConfig::default()
+    };
+    let mut bench = Bench::with(config);
+    let codes: Vec<_> = (0..5)
+        .map(|n| bench.send(peer(n + 1), &register(n, &format!("ep-{n}")))[0].code())
+        .collect();
+    assert_eq!(codes[..3], [Code::CREATED; 3]);
+    assert_eq!(codes[3..], [Code::SERVICE_UNAVAILABLE; 2]);
+}
+
+#[test]
+fn a_truncated_datagram_is_answered_with_4_13() {
+    let mut bench = Bench::new();
+    let bytes = register(1, "dev-1");
+    let datagram = Datagram {
+        bytes: &bytes,
+        peer: peer(1),
+        local: None,
+        truncated: true,
+    };
+    bench.shard.on_datagram(&datagram, Origin::Socket);
+    assert_eq!(bench.drain()[0].code(), Code::REQUEST_ENTITY_TOO_LARGE);
+}
+
+#[test]
+fn a_body_above_the_limit_is_answered_with_4_13_and_the_limit() {
+    let mut bench = Bench::new();
+    let extra = [(option::BLOCK1, 4_095 << 4 | 8 | 6)];
+    let kind = MessageType::Confirmable;
+    let bytes = request_with(kind, Code::POST, 1, "/rd", &["ep=a"], &extra, &[b'x'; 1024]);
+    let sent = bench.send(peer(1), &bytes);
+    assert_eq!(sent[0].code(), Code::REQUEST_ENTITY_TOO_LARGE);
+    assert_eq!(sent[0].view().size1(), Some(65_536));
+}
+
+#[test]
+fn two_endpoints_behind_one_address_are_told_apart() {
+    let mut bench = Bench::new();
+    let (_, first_a) = registered(&mut bench, peer(1), "a");
+    let mut sent = bench.send(peer(1), &register(0x101, "b"));
+    assert_eq!(sent.remove(0).code(), Code::CREATED);
+    initialised(&mut bench, peer(1), sent);
+    initialised(&mut bench, peer(1), first_a);
+    for endpoint in ["a", "b"] {
+        assert_eq!(
+            bench.telemetry(endpoint)["batteryLevel"][0].value,
+            87,
+            "{endpoint}"
+        );
+    }
+}
+
+#[test]
+fn the_no_response_option_suppresses_what_it_names() {
+    let mut bench = Bench::new();
+    let extra = [(option::NO_RESPONSE, 2)];
+    let bytes = request_with(
+        MessageType::NonConfirmable,
+        Code::POST,
+        1,
+        "/rd",
+        &["ep=a"],
+        &extra,
+        LINKS,
+    );
+    let sent = bench.send(peer(1), &bytes);
+    assert!(sent.iter().all(|sent| sent.code() != Code::CREATED));
+    assert_eq!(bench.registration("a").state, DeviceState::Registered);
+}
