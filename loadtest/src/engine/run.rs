@@ -90,7 +90,6 @@ pub fn run(
     let orders = Orders::new();
     let workers = build_workers(scenario, options, server, clock)?;
     let told: Vec<Mutex<Progress>> = workers.iter().map(|_| Mutex::default()).collect();
-    let built_rss = Usage::own()?.rss_bytes;
 
     thread::scope(|scope| {
         let threads: Vec<_> = workers
@@ -114,6 +113,8 @@ pub fn run(
             .for_each(|phase| controller.lead(phase));
         controller.wind_up(scenario.grace);
         let phases = controller.phases;
+        // While the devices still are in memory.
+        let after = (Usage::own()?, watch.usage().ok().flatten());
         orders.give(Order::Quit);
 
         let mut stats = Stats::default();
@@ -129,10 +130,9 @@ pub fn run(
             seconds: clock.now() as f64 / 1e6,
             stats,
             phases,
-            built_bytes: built_rss.saturating_sub(before.0.rss_bytes),
-            generator: (before.0, Usage::own()?),
+            generator: (before.0, after.0),
             server_pid: options.server_pid,
-            server_usage: before.1.zip(watch.usage().ok().flatten()),
+            server_usage: before.1.zip(after.1),
             interrupted: interrupted.load(Ordering::Relaxed),
         })
     })
@@ -181,8 +181,13 @@ impl<F: Fn() -> bool> Controller<'_, F> {
         });
     }
 
-    /// Waits, at most `grace` seconds, for what is under way.
+    /// Waits, at most `grace` seconds, for what is under way; after a signal, not longer than one.
     fn wind_up(&mut self, grace: f64) {
+        let grace = if self.is_over() {
+            grace.min(1.0)
+        } else {
+            grace
+        };
         let order = self.orders.give(Order::Wind);
         let end = self.clock.now() + (grace * 1e6) as Micros;
         while self.clock.now() < end && !(self.failed)() {
