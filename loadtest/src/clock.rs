@@ -52,8 +52,11 @@ impl Clock {
     /// How many ticks `millis` milliseconds are, at least one.
     #[must_use]
     pub const fn ticks_in_millis(&self, millis: u64) -> Ticks {
-        let ticks = millis * 1_000 / self.tick_us;
-        if ticks == 0 { 1 } else { ticks as u32 }
+        match millis.saturating_mul(1_000) / self.tick_us {
+            0 => 1,
+            ticks if ticks > Ticks::MAX as u64 => Ticks::MAX,
+            ticks => ticks as Ticks,
+        }
     }
 
     /// Microseconds of a tick.

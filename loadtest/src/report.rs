@@ -29,8 +29,6 @@ pub struct RunRecord {
     pub stats: Stats,
     /// The phases that were begun.
     pub phases: Vec<PhaseRecord>,
-    /// Memory of the devices when they had been built, in bytes.
-    pub built_bytes: u64,
     /// The generator's usage before and after.
     pub generator: (Usage, Usage),
     /// The server's process.
@@ -215,10 +213,7 @@ impl Report {
             generator: GeneratorReport {
                 cpu_seconds: after.cpu_seconds - before.cpu_seconds,
                 rss_bytes: after.rss_bytes,
-                bytes_per_client: after
-                    .rss_bytes
-                    .saturating_sub(before.rss_bytes)
-                    .max(record.built_bytes)
+                bytes_per_client: after.rss_bytes.saturating_sub(before.rss_bytes)
                     / u64::from(record.clients.max(1)),
                 late_starts: counts.late_starts,
                 max_lateness_us: counts.max_lateness_us,
@@ -252,7 +247,6 @@ impl Report {
             seconds: 1.0,
             stats: Stats::default(),
             phases: ["register", "hold", "deregister"].map(phase).into(),
-            built_bytes: 0,
             generator: (usage, usage),
             server_pid: Some(1),
             server_usage: Some((usage, usage)),
@@ -425,7 +419,6 @@ mod tests {
             seconds: 15.0,
             stats: Stats::default(),
             phases: vec![phase("register", 5.0, 0, 0), phase("hold", 10.0, 0, 200)],
-            built_bytes: 0,
             generator: Default::default(),
             server_pid: None,
             server_usage: None,

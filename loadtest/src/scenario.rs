@@ -237,7 +237,7 @@ impl Scenario {
 impl FleetSettings {
     fn check(&self) -> Result<(), ScenarioError> {
         let of = |what: &str| format!("{what} of fleet {:?}", self.name);
-        let seconds = |value: f64| value == 0.0 || (0.001..=4_000_000.0).contains(&value);
+        let seconds = |value: f64| value == 0.0 || (0.001..=200_000.0).contains(&value);
         within(
             &of("lifetime"),
             self.lifetime,
@@ -248,13 +248,13 @@ impl FleetSettings {
             &of("update_every"),
             self.update_every,
             seconds(self.update_every),
-            "0, or 0.001 to 4,000,000 seconds",
+            "0, or 0.001 to 200,000 seconds",
         )?;
         within(
             &of("notify_every"),
             self.notify_every,
             seconds(self.notify_every),
-            "0, or 0.001 to 4,000,000 seconds",
+            "0, or 0.001 to 200,000 seconds",
         )?;
         within(
             &of("objects"),

@@ -69,6 +69,8 @@ const LOOK: Duration = Duration::from_millis(10);
 /// After this long without an end, a phase that waits for answers gives up: MAX_TRANSMIT_WAIT twice, for the exchange
 /// and what queued behind it.
 const PATIENCE_US: Micros = 190_000_000;
+/// An order is given this long before it counts: a worker that has nothing to do looks for orders every 20 ms.
+const HEAD_START_US: Micros = 30_000;
 /// File descriptors that are not for devices.
 const OTHER_FILES: u64 = 64;
 
@@ -90,7 +92,6 @@ pub fn run(
     let orders = Orders::new();
     let workers = build_workers(scenario, options, server, clock)?;
     let told: Vec<Mutex<Progress>> = workers.iter().map(|_| Mutex::default()).collect();
-    let built_rss = Usage::own()?.rss_bytes;
 
     thread::scope(|scope| {
         let threads: Vec<_> = workers
@@ -114,6 +115,8 @@ pub fn run(
             .for_each(|phase| controller.lead(phase));
         controller.wind_up(scenario.grace);
         let phases = controller.phases;
+        // While the devices still are in memory.
+        let after = (Usage::own()?, watch.usage().ok().flatten());
         orders.give(Order::Quit);
 
         let mut stats = Stats::default();
@@ -129,10 +132,9 @@ pub fn run(
             seconds: clock.now() as f64 / 1e6,
             stats,
             phases,
-            built_bytes: built_rss.saturating_sub(before.0.rss_bytes),
-            generator: (before.0, Usage::own()?),
+            generator: (before.0, after.0),
             server_pid: options.server_pid,
-            server_usage: before.1.zip(watch.usage().ok().flatten()),
+            server_usage: before.1.zip(after.1),
             interrupted: interrupted.load(Ordering::Relaxed),
         })
     })
@@ -155,7 +157,7 @@ impl<F: Fn() -> bool> Controller<'_, F> {
         if self.is_over() {
             return;
         }
-        let start = self.clock.now();
+        let start = self.clock.now() + HEAD_START_US;
         let (usage, counts) = (self.usage(), self.progress().counts);
         match *phase {
             Phase::Register { rate } => {
@@ -174,15 +176,20 @@ impl<F: Fn() -> bool> Controller<'_, F> {
         let after = self.progress().counts;
         self.phases.push(PhaseRecord {
             name: phase.name(),
-            seconds: (self.clock.now() - start) as f64 / 1e6,
+            seconds: self.clock.now().saturating_sub(start) as f64 / 1e6,
             counts: (counts, after),
             generator: (usage.0, Usage::own().unwrap_or_default()),
             server: usage.1.zip(self.watch.usage().ok().flatten()),
         });
     }
 
-    /// Waits, at most `grace` seconds, for what is under way.
+    /// Waits, at most `grace` seconds, for what is under way; after a signal, not longer than one.
     fn wind_up(&mut self, grace: f64) {
+        let grace = if self.is_over() {
+            grace.min(1.0)
+        } else {
+            grace
+        };
         let order = self.orders.give(Order::Wind);
         let end = self.clock.now() + (grace * 1e6) as Micros;
         while self.clock.now() < end && !(self.failed)() {

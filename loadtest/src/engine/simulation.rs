@@ -252,6 +252,20 @@ impl Simulation {
         now + if wait == 0 { period } else { wait }
     }
 
+    /// When a device that registers now updates for the first time: not at once, as long as its lifetime allows it.
+    fn first_update(&self, index: u32, now: Ticks) -> Ticks {
+        let period = self.update_period(index);
+        let due = self.first_due(index, now, period, false);
+        let lifetime = u64::from(self.fleet(index).settings.lifetime) * 900;
+        let too_soon = due - now < period / 2;
+        let in_time = due - now + period < self.clock.ticks_in_millis(lifetime);
+        if too_soon && in_time {
+            due + period
+        } else {
+            due
+        }
+    }
+
     fn update_period(&self, index: u32) -> Ticks {
         self.period(self.fleet(index).settings.update_every)
     }

@@ -50,10 +50,11 @@ struct Arrivals {
 const BATCH: usize = 64;
 /// No message to a simulated device is longer.
 const DATAGRAM: usize = 2_048;
-/// Datagrams gathered before the kernel gets them.
-const GATHERED: usize = 512;
+/// Datagrams gathered before the kernel gets them. A Register brings about several requests of the server, so this
+/// many starts have to leave time to read many times as many datagrams.
+const GATHERED: usize = 128;
 /// Calls for each socket that has something, before the others and the schedule have their turn.
-const CALLS: usize = 4;
+const CALLS: usize = 32;
 /// How often the controller hears of a worker.
 const PROGRESS_US: Micros = 20_000;
 
@@ -206,6 +207,9 @@ impl Worker {
             }
             if count < BATCH {
                 return;
+            }
+            if self.outbox.len() >= GATHERED {
+                self.flush();
             }
         }
     }

@@ -88,7 +88,11 @@ impl Live {
         let failed: u64 = counts.failed.iter().sum();
         line.push_str(&format!(
             "  p99 {}  in flight {}  resent {}  failed {}",
-            micros(p99_us),
+            if p99_us == 0 {
+                "-".into()
+            } else {
+                micros(p99_us)
+            },
             grouped(counts.in_flight),
             grouped(counts.retransmissions),
             grouped(failed)

@@ -134,7 +134,7 @@ impl Simulation {
         self.stats.counts.registered += 1;
         let settings = &self.fleet(index).settings;
         let (updates, notifies) = (settings.update_every > 0.0, settings.notify_every > 0.0);
-        let next_update = self.first_due(index, tick, self.update_period(index), false);
+        let next_update = self.first_update(index, tick);
         let next_notify = self.first_due(index, tick, self.notify_period(index), true);
         let device = &mut self.devices[index as usize];
         device.state = State::Registered;
