@@ -36,6 +36,7 @@ mod router;
 pub(super) mod run;
 mod standalone;
 mod tell;
+mod warm;
 
 #[cfg(test)]
 mod tests;

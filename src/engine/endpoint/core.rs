@@ -230,6 +230,27 @@ impl EndpointCore {
             .map_or(0, |conversation| conversation.pending())
     }
 
+    /// Reads something of each part of the state that a message touches.
+    #[must_use]
+    pub fn touch(&self) -> u64 {
+        let lifetime = self
+            .registration
+            .as_ref()
+            .map_or(0, |registration| registration.lifetime);
+        self.last_seen.as_millis() ^ u64::from(lifetime) ^ u64::from(self.next_token)
+    }
+
+    /// Reads something of what lies outside the slot and a notification touches.
+    #[must_use]
+    pub fn touch_heap(&self) -> u64 {
+        let observation = self
+            .observations
+            .iter()
+            .next()
+            .map_or(0, |observation| observation.token);
+        u64::from(observation) ^ self.values.touch()
+    }
+
     /// Number of observations.
     #[must_use]
     pub fn observation_count(&self) -> usize {

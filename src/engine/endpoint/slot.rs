@@ -20,6 +20,17 @@ pub struct Slot {
 }
 
 impl Slot {
+    /// Reads something of each cache line of the slot.
+    #[must_use]
+    pub fn touch(&self) -> u64 {
+        let core = match &self.state {
+            State::Rest(core) => core.touch(),
+            State::Vacant | State::Active(..) | State::Quarantined(_) => 0,
+        };
+        let head = u64::from(self.head.salt) ^ self.head.deadline.as_millis();
+        core ^ head ^ u64::from(self.head.backlog)
+    }
+
     /// Whether an endpoint lives here.
     #[must_use]
     pub fn is_taken(&self) -> bool {

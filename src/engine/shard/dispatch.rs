@@ -4,7 +4,6 @@ use std::cell::RefCell;
 use std::ops::Range;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::rc::Rc;
-use std::sync::Arc;
 
 use crate::engine::endpoint::actor::{self, Delivery, EndpointMessage};
 use crate::engine::endpoint::core::{EndpointCore, Inbound, Input, Presence, Route, Turn};
@@ -146,12 +145,12 @@ impl Shard {
         let Some(entry) = self.endpoints.get(slot) else {
             return;
         };
-        let plan = Arc::clone(&self.shared.profiles[usize::from(entry.head.profile)]);
+        let plan = &*self.shared.profiles[usize::from(entry.head.profile)];
         let mut turn = Turn {
             now: self.now,
             rng: &mut self.rng,
             out: &mut self.out,
-            plan: &plan,
+            plan,
             keys: &self.shared.keys,
             links: &mut self.links,
             transmission: &self.shared.config.transmission,
@@ -163,7 +162,7 @@ impl Shard {
             self.metrics.actor_restarts.add(1);
             self.out.forget_call();
             let fresh = EndpointCore::new(core.name(), core.place(), core.mids());
-            *core = std::mem::replace(core, fresh).rebuilt(&plan);
+            *core = std::mem::replace(core, fresh).rebuilt(plan);
             self.count_panic(slot);
         }
         self.apply(slot, core, sender);

@@ -104,6 +104,7 @@ async fn run(parts: &mut Parts) {
         receive: ReceiveBatch::new(BATCH, BUFFER),
         send: SendBatch::new(BATCH),
         socket: parts.socket.clone(),
+        kernel_drops: 0,
     };
     let mut pace = Pace::new(Instant::now());
     let mut readiness = None;
@@ -209,6 +210,8 @@ struct Io {
     receive: ReceiveBatch,
     send: SendBatch,
     socket: Option<Rc<ShardSocket>>,
+    /// The kernel's running total of dropped datagrams, as last seen.
+    kernel_drops: u32,
 }
 
 impl Io {
@@ -223,6 +226,7 @@ impl Io {
             let Ok(received) = self.receive.receive(socket) else {
                 break;
             };
+            shard.warm(self.receive.iter().map(|datagram| datagram.bytes));
             for datagram in self.receive.iter() {
                 let datagram = Datagram {
                     bytes: datagram.bytes,
@@ -238,9 +242,9 @@ impl Io {
                 }
             }
             total += received;
-            if let Some(drops) = self.receive.drops_in_batch() {
-                metrics.kernel_drops.add(drops.into());
-            }
+            let drops = self.receive.kernel_drops();
+            let new = drops.wrapping_sub(std::mem::replace(&mut self.kernel_drops, drops));
+            metrics.kernel_drops.add(new.into());
             if received < BATCH {
                 break;
             }
