@@ -102,7 +102,6 @@ pub struct Shard {
     events: Vec<Event>,
     event_bus: mpsc::Sender<Vec<Event>>,
     handoffs: Handoffs,
-    registrations: u32,
     next_mid: u16,
     /// Messages in the mailboxes of actors of this shard.
     mailboxes: usize,
@@ -141,7 +140,6 @@ impl Shard {
             events: Vec::new(),
             event_bus,
             handoffs,
-            registrations: 0,
             mailboxes: 0,
             host: None,
             shared,

@@ -192,11 +192,7 @@ impl Shard {
             head.budget.verify();
         }
         head.awaiting = self.out.awaiting.take();
-        if head.salt != core.place().salt {
-            head.salt = core.place().salt;
-            self.registrations = self.registrations.wrapping_add(1);
-            head.registered_seq = self.registrations;
-        }
+        let renewed = std::mem::replace(&mut head.salt, core.place().salt) != core.place().salt;
         head.deadline = match presence {
             Presence::Absent => now.plus_millis(u64::from(self.shared.config.forget_after) * 1000),
             _ => core.deadline(),
@@ -204,6 +200,9 @@ impl Shard {
         let deadline = head.deadline;
         if deadline != NEVER {
             self.wheel.arm(slot, &mut head.held, deadline);
+        }
+        if renewed && presence != Presence::Absent {
+            self.endpoints.put_first(slot);
         }
         self.recount(slot, presence, core.pending_requests());
         if !self.out.happenings.is_empty() {

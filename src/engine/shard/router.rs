@@ -58,6 +58,10 @@ const KNOWN_CRITICAL: [u16; 8] = [
     option::PROXY_URI,
 ];
 
+/// Endpoints of one address among which the one that waits for an empty acknowledgement is looked
+/// for, those that registered last first. The response names its endpoint by token anyway.
+const SEARCHED_AT_ADDRESS: usize = 256;
+
 /// What `GET /.well-known/core` answers (RFC 6690, LwM2M Core 1.2 §6.4).
 const WELL_KNOWN_CORE: &[u8] = b"</rd>;rt=\"core.rd\",</dp>";
 
@@ -103,6 +107,7 @@ impl Shard {
         let waiting = self
             .endpoints
             .at_address(&datagram.peer)
+            .take(SEARCHED_AT_ADDRESS)
             .find(|(_, head)| awaiting(head));
         if let Some((slot, _)) = waiting {
             return self.deliver(slot, datagram, view, route, None);
@@ -342,12 +347,13 @@ impl Shard {
         self.deliver(place.slot, datagram, view, route, body);
     }
 
-    /// A Send names no registration: the address leads to the endpoint.
+    /// A Send names no registration: the address leads to the endpoint, of several there to the one
+    /// that registered last.
     fn on_send(&mut self, datagram: &Datagram<'_>, view: &MessageView<'_>, origin: Origin) {
         let registered = self
             .endpoints
             .at_address(&datagram.peer)
-            .max_by_key(|(_, head)| head.registered_seq)
+            .next()
             .map(|(slot, _)| slot);
         let Some(slot) = registered else {
             if let Some(shard) = self.shared.directory.stray_home(&datagram.peer)

@@ -241,3 +241,40 @@ fn the_no_response_option_suppresses_what_it_names() {
     assert!(sent.iter().all(|sent| sent.code() != Code::CREATED));
     assert_eq!(bench.registration("a").state, DeviceState::Registered);
 }
+
+#[test]
+fn a_send_from_a_shared_address_is_of_the_registered_endpoint_that_came_last() {
+    let mut bench = Bench::new();
+    registered(&mut bench, peer(1), "a");
+    let (b, _) = registered(&mut bench, peer(1), "b");
+    let send = |mid, value: u8| {
+        let extra = [(option::CONTENT_FORMAT, 110)];
+        let payload = format!("[{{\"n\":\"/3/0/9\",\"v\":{value}}}]");
+        let kind = MessageType::Confirmable;
+        request_with(
+            kind,
+            Code::POST,
+            mid,
+            "/dp",
+            &[],
+            &extra,
+            payload.as_bytes(),
+        )
+    };
+    assert_eq!(bench.send(peer(1), &send(1, 1))[0].code(), Code::CHANGED);
+    assert_eq!(bench.telemetry("b")["batteryLevel"][0].value, 1);
+    bench.send(peer(1), &request(Code::DELETE, 2, &b, &[], &[]));
+    assert_eq!(bench.send(peer(1), &send(3, 2))[0].code(), Code::CHANGED);
+    assert_eq!(bench.telemetry("a")["batteryLevel"][0].value, 2);
+}
+
+#[test]
+fn a_send_without_a_registration_is_refused_whether_or_not_there_was_one() {
+    let mut bench = Bench::new();
+    let (location, _) = registered(&mut bench, peer(1), "a");
+    bench.send(peer(1), &request(Code::DELETE, 2, &location, &[], &[]));
+    for port in [1, 2] {
+        let sent = bench.send(peer(port), &request(Code::POST, 3, "/dp", &[], b"[]"));
+        assert_eq!(sent[0].code(), Code::BAD_REQUEST, "port {port}");
+    }
+}
