@@ -278,3 +278,80 @@ fn a_send_without_a_registration_is_refused_whether_or_not_there_was_one() {
         assert_eq!(sent[0].code(), Code::BAD_REQUEST, "port {port}");
     }
 }
+
+#[test]
+fn both_ways_to_ask_for_a_proxy_are_answered_with_5_05() {
+    let mut bench = Bench::new();
+    for (mid, number) in [(1, option::PROXY_URI), (2, option::PROXY_SCHEME)] {
+        let kind = MessageType::Confirmable;
+        let extra = [(number, 0x636f_6170)];
+        let bytes = request_with(kind, Code::GET, mid, "/rd", &[], &extra, &[]);
+        let sent = bench.send(peer(1), &bytes);
+        assert_eq!(sent[0].code(), Code::PROXYING_NOT_SUPPORTED);
+    }
+}
+
+#[test]
+fn a_response_with_an_unknown_critical_option_is_rejected() {
+    let mut bench = Bench::new();
+    let (_, first) = registered(&mut bench, peer(1), "dev-1");
+    let token = initialised(&mut bench, peer(1), first);
+    let mut notify = |mid, kind| {
+        let options = [(option::OBSERVE, u32::from(mid)), (option::OSCORE, 1)];
+        bench.send(
+            peer(1),
+            &message(kind, Code::CONTENT, mid, &token, &options, b"1"),
+        )
+    };
+    assert_eq!(
+        notify(1, MessageType::Confirmable)[0].bytes,
+        [0x70, 0, 0, 1]
+    );
+    assert!(notify(2, MessageType::NonConfirmable).is_empty());
+    assert_eq!(bench.telemetry("dev-1")["batteryLevel"][0].value, 87);
+}
+
+#[test]
+fn discovery_is_answered_in_the_blocks_the_peer_asks_for() {
+    let mut bench = Bench::new();
+    let mut ask = |num: u32| {
+        let extra = [(option::BLOCK2, num << 4)];
+        let kind = MessageType::Confirmable;
+        let path = "/.well-known/core";
+        bench
+            .send(
+                peer(1),
+                &request_with(kind, Code::GET, num as u16, path, &[], &extra, &[]),
+            )
+            .remove(0)
+    };
+    let (first, last, beyond) = (ask(0), ask(1), ask(2));
+    assert!(first.view().block2().unwrap().unwrap().more());
+    assert!(!last.view().block2().unwrap().unwrap().more());
+    assert_eq!(
+        first.payload() + &last.payload(),
+        "</rd>;rt=\"core.rd\",</dp>"
+    );
+    assert_eq!(beyond.code(), Code::BAD_REQUEST);
+}
+
+#[test]
+fn every_error_says_in_words_what_is_wrong() {
+    let mut bench = Bench::new();
+    let (location, _) = registered(&mut bench, peer(1), "dev-1");
+    bench.send(peer(1), &request(Code::DELETE, 1, &location, &[], &[]));
+    let requests = [
+        (Code::GET, "/nowhere"),
+        (Code::GET, "/rd"),
+        (Code::POST, "/rd"),
+        (Code::POST, "/dp"),
+        (Code::POST, &location),
+        (Code::DELETE, &location),
+        (Code::POST, "/rd/AAAAAAAAAAA"),
+    ];
+    for (mid, (method, path)) in (2..).zip(requests) {
+        let sent = bench.send(peer(1), &request(method, mid, path, &[], &[]));
+        assert!(!sent[0].code().is_success(), "{path}");
+        assert!(!sent[0].payload().is_empty(), "{} {path}", sent[0].code());
+    }
+}
