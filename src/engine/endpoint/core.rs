@@ -283,10 +283,10 @@ impl EndpointCore {
 
     fn on_update(&mut self, message: &Inbound<'_>, woke: bool, turn: &mut Turn<'_>) {
         let Some(registration) = &mut self.registration else {
-            return self.answer(message, &Reply::code(Code::NOT_FOUND), turn);
+            return self.answer(message, &Reply::no_registration(), turn);
         };
         let checked = UpdateParams::parse(message.view.uri_query())
-            .and_then(|params| params.check(registration.version).map(|()| params));
+            .and_then(|params| registration.check(&params).map(|()| params));
         let params = match checked {
             Ok(params) => params,
             Err(error) => {
@@ -341,7 +341,7 @@ impl EndpointCore {
 
     fn on_deregister(&mut self, message: &Inbound<'_>, turn: &mut Turn<'_>) {
         if self.registration.is_none() {
-            return self.answer(message, &Reply::code(Code::NOT_FOUND), turn);
+            return self.answer(message, &Reply::no_registration(), turn);
         }
         self.end_registration(turn.out);
         self.answer(message, &Reply::code(Code::DELETED), turn);
