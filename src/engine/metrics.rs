@@ -307,6 +307,8 @@ impl ShardMetrics {
         take(&self.attributes, &mut tally.attributes);
         take(&self.telemetry, &mut tally.telemetry);
         take(&self.not_announced, &mut tally.not_announced);
+        let unmatched = &self.rejected[Rejection::Unmatched as usize];
+        take(unmatched, &mut tally.unmatched);
         take(&self.retransmissions, &mut tally.retransmissions);
         self.observations
             .add(std::mem::take(&mut tally.observations));

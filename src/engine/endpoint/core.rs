@@ -157,6 +157,12 @@ impl EndpointCore {
         self.fault = true;
     }
 
+    /// Makes the next token the first one again.
+    #[cfg(test)]
+    pub fn restart_tokens(&mut self) {
+        self.next_token = 0;
+    }
+
     /// Endpoint client name.
     #[must_use]
     pub fn name(&self) -> &str {
