@@ -47,6 +47,9 @@ pub use standalone::Standalone;
 /// Deadlines handled in one turn; the rest waits for the next one.
 const DEADLINES_PER_TURN: usize = 4096;
 
+/// Bytes of datagrams that wait for a socket whose buffer is full, at most.
+const MAX_UNSENT: usize = 8 << 20;
+
 /// Object lists shared by the devices of a shard, at most; beyond it lists are not shared.
 const MAX_SHARED_LISTS: usize = 1 << 16;
 
@@ -197,9 +200,14 @@ impl Shard {
         (&self.out.arena, &self.outbox)
     }
 
-    /// Forgets the first `sent` datagrams of the outbox; the others stay for the next turn.
+    /// Forgets the first `sent` datagrams of the outbox; the others stay for the next turn. When too
+    /// many have piled up they are lost, as if the network had dropped them, and counted.
     pub fn sent(&mut self, sent: usize) {
         self.outbox.drain(..sent);
+        if self.out.arena.len() > MAX_UNSENT {
+            self.metrics.send_errors.add(self.outbox.len() as u64);
+            self.outbox.clear();
+        }
         if self.outbox.is_empty() {
             self.out.arena.clear();
         }

@@ -47,7 +47,9 @@ impl Shard {
         let Some(entry) = self.endpoints.get_mut(slot) else {
             return;
         };
-        entry.head.budget.received(datagram.bytes.len());
+        if entry.head.peer == datagram.peer {
+            entry.head.budget.received(datagram.bytes.len());
+        }
         match &entry.state {
             State::Vacant => {}
             State::Quarantined(_) => self.metrics.reject(Rejection::Quarantined),
@@ -217,7 +219,12 @@ impl Shard {
         };
         let len = send.bytes.len();
         let (peer, local) = match (send.to, sender) {
-            (To::Sender, Some(sender)) => (sender.peer, sender.local),
+            (To::Sender, Some(sender)) => {
+                if sender.peer == entry.head.peer {
+                    entry.head.budget.charge(len);
+                }
+                (sender.peer, sender.local)
+            }
             (To::Device | To::Sender, _) => {
                 if !entry.head.budget.try_spend(len) {
                     self.metrics.reject(Rejection::Amplification);
