@@ -159,11 +159,13 @@ impl Shard {
             transmission: &self.shared.config.transmission,
             max_body: self.shared.config.max_body,
         };
+        let observed = core.observation_count();
         // The state is replaced after a panic, so a half-done change in it is never seen.
         let done = catch_unwind(AssertUnwindSafe(|| core.handle(input, &mut turn)));
         if done.is_err() {
             self.metrics.actor_restarts.add(1);
             self.out.forget_call();
+            self.out.tally.observations = -(observed as i64);
             let fresh = EndpointCore::new(core.name(), core.place(), core.mids());
             *core = std::mem::replace(core, fresh).rebuilt(&plan);
             self.count_panic(slot);
@@ -253,7 +255,8 @@ impl Shard {
     /// The state machine comes back from a call: it stays at rest, or an actor takes it over when a
     /// conversation has begun.
     fn put_back(&mut self, slot: u32, core: EndpointCore) {
-        let host = self.host.as_ref().filter(|_| core.busy()).cloned();
+        let busy = core.busy() && !self.quarantine_is_due(slot);
+        let host = self.host.as_ref().filter(|_| busy).cloned();
         let Some(entry) = self.endpoints.get_mut(slot) else {
             return;
         };
@@ -285,14 +288,14 @@ impl Shard {
         }
     }
 
-    /// Whether an actor has nothing left to do.
+    /// Whether an actor has nothing left to do, or does harm.
     #[must_use]
     pub fn may_rest(&self, slot: u32, core: &EndpointCore) -> bool {
         let idle = self
             .endpoints
             .get(slot)
             .is_none_or(|entry| entry.head.backlog == 0);
-        idle && !core.busy()
+        idle && (!core.busy() || self.quarantine_is_due(slot))
     }
 
     /// An actor gives the state machine back.
@@ -309,8 +312,13 @@ impl Shard {
         self.quarantine_if_due(slot);
     }
 
-    /// An actor ends and takes its endpoint with it.
+    /// An actor ends and takes its endpoint with it, and what is left in its mailbox.
     pub fn retire(&mut self, slot: u32, core: &EndpointCore) {
+        let left = self
+            .endpoints
+            .get(slot)
+            .map_or(0, |entry| entry.head.backlog);
+        self.mailboxes = self.mailboxes.saturating_sub(usize::from(left));
         self.metrics.active.add(-1);
         self.forget(slot, core);
     }

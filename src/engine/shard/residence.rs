@@ -94,6 +94,11 @@ impl Shard {
         head.panics = head.panics.saturating_add(1);
     }
 
+    pub(super) fn quarantine_is_due(&self, slot: u32) -> bool {
+        let entry = self.endpoints.get(slot);
+        entry.is_some_and(|entry| entry.head.panics >= MAX_PANICS)
+    }
+
     pub(super) fn quarantine_if_due(&mut self, slot: u32) {
         let Some(entry) = self.endpoints.get_mut(slot) else {
             return;
@@ -101,6 +106,7 @@ impl Shard {
         if entry.head.panics < MAX_PANICS {
             return;
         }
+        // An actor lets go of it when its mailbox is empty.
         if let State::Rest(_) = entry.state
             && let State::Rest(core) = std::mem::replace(&mut entry.state, State::Vacant)
         {
