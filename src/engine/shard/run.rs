@@ -239,7 +239,7 @@ impl Io {
             }
             total += received;
             if let Some(drops) = self.receive.drops_in_batch() {
-                metrics.kernel_drops.add(drops.into());
+                metrics.kernel_dropped(drops);
             }
             if received < BATCH {
                 break;
