@@ -1,6 +1,9 @@
 //! Requests to the device: one at a time (NSTART 1), in order, until nothing is left to ask.
 
+use std::borrow::Cow;
 use std::collections::VecDeque;
+
+use data_encoding::HEXLOWER_PERMISSIVE;
 
 use crate::proto::coap::block::{BlockValue, BodyReader, Read, ReadError};
 use crate::proto::coap::exchange::{Exchange, Matched, TimerOutcome};
@@ -174,11 +177,10 @@ impl EndpointCore {
 
     /// Sends the request of a task; `partial` is what is there of its answer already.
     fn ask(&mut self, task: Task, partial: Option<Partial>, turn: &mut Turn<'_>) {
+        let token = self.free_token();
         let Some(registration) = &self.registration else {
             return;
         };
-        let token = self.next_token;
-        self.next_token = self.next_token.wrapping_add(1);
         let mut message = Vec::with_capacity(48);
         let mut writer = MessageWriter::new(
             &mut message,
@@ -192,7 +194,7 @@ impl EndpointCore {
         }
         let root = registration.links.alternate_path().unwrap_or("/");
         for segment in root.split('/').filter(|segment| !segment.is_empty()) {
-            writer.option(option::URI_PATH, segment.as_bytes());
+            writer.option(option::URI_PATH, &percent_decoded(segment));
         }
         for segment in task.ask.path().segments() {
             writer.option(option::URI_PATH, decimal(*segment, &mut [0; 5]));
@@ -217,6 +219,16 @@ impl EndpointCore {
         }
     }
 
+    /// A token that no observation has, after 65,536 requests too.
+    fn free_token(&mut self) -> u16 {
+        let from = self.next_token;
+        let mut tokens = (0..=u16::MAX).map(|n| from.wrapping_add(n));
+        let free = tokens.find(|token| self.observations.by_token(*token).is_none());
+        let token = free.unwrap_or(from);
+        self.next_token = token.wrapping_add(1);
+        token
+    }
+
     /// A response or a notification of the device.
     pub(super) fn on_response(&mut self, message: &Inbound<'_>, turn: &mut Turn<'_>) {
         let view = &message.view;
@@ -230,6 +242,7 @@ impl EndpointCore {
             return self.on_answer(flight, message, turn);
         }
         if view.kind() == MessageType::Acknowledgement {
+            turn.out.tally.unmatched += 1;
             return;
         }
         let sequence = turn
@@ -242,6 +255,7 @@ impl EndpointCore {
             acknowledge(view, turn);
             return self.on_notification(sequence, message, turn);
         }
+        turn.out.tally.unmatched += 1;
         // Nobody waits for it: a reset also ends an observation that only the device remembers.
         let reset = MessageWriter::empty(&mut turn.out.arena, MessageType::Reset, view.mid());
         turn.out.send(To::Sender, reset);
@@ -527,6 +541,30 @@ fn new_reader(turn: &Turn<'_>) -> Box<BodyReader> {
 fn has_more(view: &MessageView<'_>) -> bool {
     view.block2()
         .is_some_and(|block| block.is_ok_and(|block| block.more()))
+}
+
+/// A segment of a link as a Uri-Path option carries it (RFC 7252 §6.4). What is no percent-encoding
+/// stands for itself.
+fn percent_decoded(segment: &str) -> Cow<'_, [u8]> {
+    if !segment.contains('%') {
+        return Cow::Borrowed(segment.as_bytes());
+    }
+    let mut decoded = Vec::with_capacity(segment.len());
+    let mut rest = segment.as_bytes();
+    while let [first, behind @ ..] = rest {
+        let pair = behind.get(..2).filter(|_| *first == b'%');
+        match pair.and_then(|pair| HEXLOWER_PERMISSIVE.decode(pair).ok()) {
+            Some(byte) => {
+                decoded.extend(byte);
+                rest = &behind[2..];
+            }
+            None => {
+                decoded.push(*first);
+                rest = behind;
+            }
+        }
+    }
+    Cow::Owned(decoded)
 }
 
 fn decimal(number: u16, digits: &mut [u8; 5]) -> &[u8] {

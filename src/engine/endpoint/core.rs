@@ -157,6 +157,12 @@ impl EndpointCore {
         self.fault = true;
     }
 
+    /// Makes the next token the first one again.
+    #[cfg(test)]
+    pub fn restart_tokens(&mut self) {
+        self.next_token = 0;
+    }
+
     /// Endpoint client name.
     #[must_use]
     pub fn name(&self) -> &str {
@@ -236,7 +242,7 @@ impl EndpointCore {
         let lifetime = self
             .registration
             .as_ref()
-            .map_or(0, |registration| registration.lifetime);
+            .map_or(0, |registration| registration.lifetime.unwrap_or(0));
         self.last_seen.as_millis() ^ u64::from(lifetime) ^ u64::from(self.next_token)
     }
 
@@ -304,10 +310,10 @@ impl EndpointCore {
 
     fn on_update(&mut self, message: &Inbound<'_>, woke: bool, turn: &mut Turn<'_>) {
         let Some(registration) = &mut self.registration else {
-            return self.answer(message, &Reply::code(Code::NOT_FOUND), turn);
+            return self.answer(message, &Reply::no_registration(), turn);
         };
         let checked = UpdateParams::parse(message.view.uri_query())
-            .and_then(|params| params.check(registration.version).map(|()| params));
+            .and_then(|params| registration.check(&params).map(|()| params));
         let params = match checked {
             Ok(params) => params,
             Err(error) => {
@@ -362,7 +368,7 @@ impl EndpointCore {
 
     fn on_deregister(&mut self, message: &Inbound<'_>, turn: &mut Turn<'_>) {
         if self.registration.is_none() {
-            return self.answer(message, &Reply::code(Code::NOT_FOUND), turn);
+            return self.answer(message, &Reply::no_registration(), turn);
         }
         self.end_registration(turn.out);
         self.answer(message, &Reply::code(Code::DELETED), turn);

@@ -46,7 +46,9 @@ impl Shard {
         let Some(entry) = self.endpoints.get_mut(slot) else {
             return;
         };
-        entry.head.budget.received(datagram.bytes.len());
+        if entry.head.peer == datagram.peer {
+            entry.head.budget.received(datagram.bytes.len());
+        }
         match &entry.state {
             State::Vacant => {}
             State::Quarantined(_) => self.metrics.reject(Rejection::Quarantined),
@@ -156,11 +158,13 @@ impl Shard {
             transmission: &self.shared.config.transmission,
             max_body: self.shared.config.max_body,
         };
+        let observed = core.observation_count();
         // The state is replaced after a panic, so a half-done change in it is never seen.
         let done = catch_unwind(AssertUnwindSafe(|| core.handle(input, &mut turn)));
         if done.is_err() {
             self.metrics.actor_restarts.add(1);
             self.out.forget_call();
+            self.out.tally.observations = -(observed as i64);
             let fresh = EndpointCore::new(core.name(), core.place(), core.mids());
             *core = std::mem::replace(core, fresh).rebuilt(plan);
             self.count_panic(slot);
@@ -191,11 +195,7 @@ impl Shard {
             head.budget.verify();
         }
         head.awaiting = self.out.awaiting.take();
-        if head.salt != core.place().salt {
-            head.salt = core.place().salt;
-            self.registrations = self.registrations.wrapping_add(1);
-            head.registered_seq = self.registrations;
-        }
+        let renewed = std::mem::replace(&mut head.salt, core.place().salt) != core.place().salt;
         head.deadline = match presence {
             Presence::Absent => now.plus_millis(u64::from(self.shared.config.forget_after) * 1000),
             _ => core.deadline(),
@@ -203,6 +203,9 @@ impl Shard {
         let deadline = head.deadline;
         if deadline != NEVER {
             self.wheel.arm(slot, &mut head.held, deadline);
+        }
+        if renewed && presence != Presence::Absent {
+            self.endpoints.put_first(slot);
         }
         self.recount(slot, presence, core.pending_requests());
         if !self.out.happenings.is_empty() {
@@ -217,7 +220,12 @@ impl Shard {
         };
         let len = send.bytes.len();
         let (peer, local) = match (send.to, sender) {
-            (To::Sender, Some(sender)) => (sender.peer, sender.local),
+            (To::Sender, Some(sender)) => {
+                if sender.peer == entry.head.peer {
+                    entry.head.budget.charge(len);
+                }
+                (sender.peer, sender.local)
+            }
             (To::Device | To::Sender, _) => {
                 if !entry.head.budget.try_spend(len) {
                     self.metrics.reject(Rejection::Amplification);
@@ -246,7 +254,8 @@ impl Shard {
     /// The state machine comes back from a call: it stays at rest, or an actor takes it over when a
     /// conversation has begun.
     fn put_back(&mut self, slot: u32, core: EndpointCore) {
-        let host = self.host.as_ref().filter(|_| core.busy()).cloned();
+        let busy = core.busy() && !self.quarantine_is_due(slot);
+        let host = self.host.as_ref().filter(|_| busy).cloned();
         let Some(entry) = self.endpoints.get_mut(slot) else {
             return;
         };
@@ -278,14 +287,14 @@ impl Shard {
         }
     }
 
-    /// Whether an actor has nothing left to do.
+    /// Whether an actor has nothing left to do, or does harm.
     #[must_use]
     pub fn may_rest(&self, slot: u32, core: &EndpointCore) -> bool {
         let idle = self
             .endpoints
             .get(slot)
             .is_none_or(|entry| entry.head.backlog == 0);
-        idle && !core.busy()
+        idle && (!core.busy() || self.quarantine_is_due(slot))
     }
 
     /// An actor gives the state machine back.
@@ -302,8 +311,13 @@ impl Shard {
         self.quarantine_if_due(slot);
     }
 
-    /// An actor ends and takes its endpoint with it.
+    /// An actor ends and takes its endpoint with it, and what is left in its mailbox.
     pub fn retire(&mut self, slot: u32, core: &EndpointCore) {
+        let left = self
+            .endpoints
+            .get(slot)
+            .map_or(0, |entry| entry.head.backlog);
+        self.mailboxes = self.mailboxes.saturating_sub(usize::from(left));
         self.metrics.active.add(-1);
         self.forget(slot, core);
     }

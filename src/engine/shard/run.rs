@@ -104,7 +104,6 @@ async fn run(parts: &mut Parts) {
         receive: ReceiveBatch::new(BATCH, BUFFER),
         send: SendBatch::new(BATCH),
         socket: parts.socket.clone(),
-        kernel_drops: 0,
     };
     let mut pace = Pace::new(Instant::now());
     let mut readiness = None;
@@ -210,8 +209,6 @@ struct Io {
     receive: ReceiveBatch,
     send: SendBatch,
     socket: Option<Rc<ShardSocket>>,
-    /// The kernel's running total of dropped datagrams, as last seen.
-    kernel_drops: u32,
 }
 
 impl Io {
@@ -242,9 +239,7 @@ impl Io {
                 }
             }
             total += received;
-            let drops = self.receive.kernel_drops();
-            let new = drops.wrapping_sub(std::mem::replace(&mut self.kernel_drops, drops));
-            metrics.kernel_drops.add(new.into());
+            metrics.kernel_dropped(self.receive.kernel_drops());
             if received < BATCH {
                 break;
             }
