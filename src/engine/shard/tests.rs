@@ -72,6 +72,7 @@ impl Bench {
             shared,
             metrics,
             events,
+            ..
         } = Standalone::new(config, ProfilePlan::built_in_default(), 42);
         shared.listening.store(true, Relaxed);
         let now = Now {
