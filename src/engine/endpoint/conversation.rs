@@ -177,6 +177,10 @@ impl EndpointCore {
         let Some(registration) = &self.registration else {
             return;
         };
+        // After 65,536 requests the numbers come round to those of observations.
+        while self.observations.by_token(self.next_token).is_some() {
+            self.next_token = self.next_token.wrapping_add(1);
+        }
         let token = self.next_token;
         self.next_token = self.next_token.wrapping_add(1);
         let mut message = Vec::with_capacity(48);

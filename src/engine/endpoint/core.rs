@@ -33,6 +33,8 @@ pub struct EndpointCore {
     pub(super) conversation: Option<Box<Conversation>>,
     pub(super) last_seen: Tick,
     pub(super) mids: MidSequence,
+    /// Goes on over registrations: a token holds half of a registration's salt only, and a
+    /// notification of an earlier registration must never fit a later one.
     pub(super) next_token: u16,
     /// Cleared when a request times out, set by the next message of the device.
     pub(super) reachable: bool,
@@ -267,7 +269,6 @@ impl EndpointCore {
         self.end_registration(turn.out);
         self.arrived(turn.now.tick, message, turn.out);
         self.place.salt = message.salt;
-        self.next_token = 0;
         let links = Arc::clone(&request.links);
         self.registration = Some(request.into_registration(turn.now));
         let id = turn.keys.registration_id(self.place);

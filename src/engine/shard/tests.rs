@@ -21,6 +21,7 @@ mod conversation;
 mod hostile;
 mod registration;
 mod supervision;
+mod tokens;
 
 /// One shard and the time it lives in.
 struct Bench {
