@@ -204,6 +204,7 @@ impl Device {
     /// The device is never heard of again.
     pub fn die(&mut self) {
         self.power = Power::Dead;
+        self.memory = Memory::default();
     }
 
     /// The value stays as it is from now on.
