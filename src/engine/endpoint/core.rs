@@ -207,7 +207,7 @@ impl EndpointCore {
     /// Whether a conversation is going on: the endpoint is run by an actor while it is.
     #[must_use]
     pub fn busy(&self) -> bool {
-        self.reachable && self.conversation.is_some()
+        self.reachable && self.conversation.as_ref().is_some_and(|c| !c.is_idle())
     }
 
     /// Whether the device is registered and awake.
@@ -314,6 +314,9 @@ impl EndpointCore {
         self.arrived(turn.now.tick, message, turn.out);
         self.answer(message, &Reply::code(Code::CHANGED), turn);
         turn.out.happened(|| Happening::Updated);
+        if let Some(conversation) = &mut self.conversation {
+            conversation.unpark();
+        }
         if woke || before.is_some() {
             self.catch_up(woke, before.as_deref(), turn);
         }
