@@ -18,17 +18,20 @@ use super::observations::Observation;
 use super::outputs::{DropReason, NotificationResult, Operation, RequestResult, To};
 use super::plan::{ProfilePlan, Step};
 
-/// Timeouts after which a request is not tried again in this conversation.
+/// Timeouts after which a request gives way to others until the device updates: a device that never
+/// answers one request must not be kept from answering the rest.
 const MAX_ATTEMPTS: u8 = 3;
 
 /// Size exponent of the blocks asked for: 1,024 bytes (RFC 7959 §2.2).
 const LARGEST_BLOCK: u8 = 6;
 
 /// What is being asked and what is left to ask.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub struct Conversation {
     flight: Option<Flight>,
     todo: VecDeque<Task>,
+    /// Steps that were not answered in [`MAX_ATTEMPTS`]: each Update gives them one more.
+    parked: Vec<Step>,
 }
 
 /// One request to make.
@@ -82,7 +85,12 @@ impl Conversation {
                 attempts: 0,
             })
             .collect();
-        (!todo.is_empty()).then(|| Box::new(Self { flight: None, todo }))
+        (!todo.is_empty()).then(|| {
+            Box::new(Self {
+                todo,
+                ..Self::default()
+            })
+        })
     }
 
     /// Takes over the steps of another conversation that are not waiting already.
@@ -102,6 +110,21 @@ impl Conversation {
         }
     }
 
+    /// Gives parked steps another attempt, after all others.
+    pub fn unpark(&mut self) {
+        let attempts = MAX_ATTEMPTS - 1;
+        self.todo.extend(self.parked.drain(..).map(|step| Task {
+            ask: Ask::Step(step),
+            attempts,
+        }));
+    }
+
+    /// Whether there is nothing to do before the device updates.
+    #[must_use]
+    pub fn is_idle(&self) -> bool {
+        self.flight.is_none() && self.todo.is_empty()
+    }
+
     /// When the request in flight wants a timer.
     #[must_use]
     pub fn deadline(&self) -> Tick {
@@ -119,18 +142,28 @@ impl Conversation {
     /// Requests in flight and waiting.
     #[must_use]
     pub fn pending(&self) -> usize {
-        self.todo.len() + usize::from(self.flight.is_some())
+        self.todo.len() + usize::from(self.flight.is_some()) + self.parked.len()
     }
 
     /// Paths that are to be observed.
     pub fn pending_observations(&self) -> impl Iterator<Item = Path> {
         let in_flight = self.flight.iter().map(|flight| &flight.task);
-        in_flight
-            .chain(&self.todo)
-            .filter_map(|task| match task.ask {
-                Ask::Step(Step::Observe(path)) => Some(path),
-                _ => None,
+        let steps = in_flight.chain(&self.todo).filter_map(|task| task.step());
+        steps
+            .chain(self.parked.iter().copied())
+            .filter_map(|step| match step {
+                Step::Observe(path) => Some(path),
+                Step::Read(_) => None,
             })
+    }
+}
+
+impl Task {
+    fn step(&self) -> Option<Step> {
+        match self.ask {
+            Ask::Step(step) => Some(step),
+            Ask::Remainder { .. } => None,
+        }
     }
 }
 
@@ -171,7 +204,8 @@ impl EndpointCore {
                 self.ask(task, Some(partial), turn);
             }
             Some(task) => self.ask(task, None, turn),
-            None => self.conversation = None,
+            None if conversation.parked.is_empty() => self.conversation = None,
+            None => {}
         }
     }
 
@@ -404,13 +438,7 @@ impl EndpointCore {
             }
             Err(error) => return self.discard_body(path, &error, turn),
         };
-        let empty = || {
-            Box::new(Conversation {
-                flight: None,
-                todo: VecDeque::new(),
-            })
-        };
-        let conversation = self.conversation.get_or_insert_with(empty);
+        let conversation = self.conversation.get_or_insert_default();
         // A newer notification makes the remainder of an older one worthless.
         conversation.todo.retain(
             |task| !matches!(&task.ask, Ask::Remainder { path: waiting, .. } if *waiting == path),
@@ -471,7 +499,8 @@ impl EndpointCore {
         }
     }
 
-    /// No answer in time: the request waits for the next message of the device, a few times.
+    /// No answer in time: the request waits for the next message of the device, a few times, and then
+    /// for its next Update.
     fn on_timeout(&mut self, flight: Flight, acknowledged: bool, turn: &mut Turn<'_>) {
         self.ended(&flight, RequestResult::Timeout, turn);
         self.reachable = acknowledged;
@@ -486,7 +515,7 @@ impl EndpointCore {
         let next = if attempts < MAX_ATTEMPTS {
             "tried again when the device speaks"
         } else {
-            "given up"
+            "tried again when the device updates"
         };
         let detail = format!("{} {what} in time; {next}", task.ask.operation().name());
         self.problems.note(
@@ -506,6 +535,10 @@ impl EndpointCore {
                 (_, ask) => ask,
             };
             conversation.todo.push_front(Task { ask, attempts });
+        } else if let Ask::Step(step) = task.ask
+            && turn.plan.steps().contains(&step)
+        {
+            conversation.parked.push(step);
         }
     }
 

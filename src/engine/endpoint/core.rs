@@ -33,6 +33,8 @@ pub struct EndpointCore {
     pub(super) conversation: Option<Box<Conversation>>,
     pub(super) last_seen: Tick,
     pub(super) mids: MidSequence,
+    /// Goes on over registrations: a token holds half of a registration's salt only, and a
+    /// notification of an earlier registration must never fit a later one.
     pub(super) next_token: u16,
     /// Cleared when a request times out, set by the next message of the device.
     pub(super) reachable: bool,
@@ -211,7 +213,7 @@ impl EndpointCore {
     /// Whether a conversation is going on: the endpoint is run by an actor while it is.
     #[must_use]
     pub fn busy(&self) -> bool {
-        self.reachable && self.conversation.is_some()
+        self.reachable && self.conversation.as_ref().is_some_and(|c| !c.is_idle())
     }
 
     /// Whether the device is registered and awake.
@@ -294,7 +296,6 @@ impl EndpointCore {
         self.end_registration(turn.out);
         self.arrived(turn.now.tick, message, turn.out);
         self.place.salt = message.salt;
-        self.next_token = 0;
         let links = Arc::clone(&request.links);
         self.registration = Some(request.into_registration(turn.now));
         let id = turn.keys.registration_id(self.place);
@@ -340,6 +341,9 @@ impl EndpointCore {
         self.arrived(turn.now.tick, message, turn.out);
         self.answer(message, &Reply::code(Code::CHANGED), turn);
         turn.out.happened(|| Happening::Updated);
+        if let Some(conversation) = &mut self.conversation {
+            conversation.unpark();
+        }
         if woke || before.is_some() {
             self.catch_up(woke, before.as_deref(), turn);
         }

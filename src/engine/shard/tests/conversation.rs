@@ -233,6 +233,45 @@ fn what_a_silent_device_was_to_be_asked_is_asked_when_it_speaks_again() {
 }
 
 #[test]
+fn what_stays_unanswered_gives_way_to_the_rest_and_is_tried_once_more_after_each_update() {
+    let mut bench = Bench::new();
+    let (location, _) = registered(&mut bench, peer(1), "dev-1");
+    bench.wait(100_000);
+    // The device answers all but the Observe.
+    let update = |bench: &mut Bench, mid| {
+        let update = request(Code::POST, mid, &location, &[], &[]);
+        let mut asked = Vec::new();
+        let mut waiting = bench.send(peer(1), &update).split_off(1);
+        while let Some(request) = waiting.pop() {
+            let path = request.path();
+            if path != "/3/0/9" {
+                let answer = response(&request, Code::CONTENT, &[], b"x");
+                waiting.extend(bench.send(peer(1), &answer));
+            }
+            asked.push(path);
+        }
+        bench.wait(100_000);
+        asked
+    };
+    assert_eq!(update(&mut bench, 2), ["/3/0/9"]);
+    assert_eq!(update(&mut bench, 3), ["/3/0/9"]);
+    assert_eq!(
+        update(&mut bench, 4),
+        ["/3/0/0", "/3/0/1", "/3/0/3", "/3/0/9"],
+        "after the third time the others have their turn"
+    );
+    assert_eq!(update(&mut bench, 5), ["/3/0/9"]);
+    let view = bench.registration("dev-1");
+    assert_eq!((view.queue_length, view.active), (1, false));
+    assert_eq!(view.observations[0].state, "pending");
+    let sent = bench.send(peer(1), &request(Code::POST, 6, &location, &[], &[]));
+    initialised(&mut bench, peer(1), sent.into_iter().skip(1).collect());
+    let view = bench.registration("dev-1");
+    assert_eq!(view.queue_length, 0);
+    assert_eq!(view.observations[0].state, "established");
+}
+
+#[test]
 fn a_separate_response_is_acknowledged_and_its_repetition_too() {
     let mut bench = Bench::new();
     let (_, first) = registered(&mut bench, peer(1), "dev-1");
