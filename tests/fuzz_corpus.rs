@@ -5,6 +5,10 @@ use std::path::Path;
 
 #[path = "../fuzz/properties/block_reassembly.rs"]
 mod block_reassembly;
+#[path = "../fuzz/properties/decode.rs"]
+mod decode;
+#[path = "../fuzz/properties/link_format.rs"]
+mod link_format;
 #[path = "../fuzz/properties/message.rs"]
 mod message;
 
@@ -16,6 +20,16 @@ fn message() {
 #[test]
 fn block_reassembly() {
     hold(block_reassembly::check, &seeds("block_reassembly"), 400);
+}
+
+#[test]
+fn link_format() {
+    hold(link_format::check, &seeds("link_format"), 80);
+}
+
+#[test]
+fn decode() {
+    hold(decode::check, &seeds("decode"), 80);
 }
 
 /// Checks a property on seeds and their beginnings, on mutations of seeds, and on noise, short
