@@ -471,7 +471,8 @@ impl EndpointCore {
         }
     }
 
-    /// No answer in time: the request waits for the next message of the device, a few times.
+    /// No answer in time: it is asked again a few times, at once when the device acknowledged and else
+    /// after its next message.
     fn on_timeout(&mut self, flight: Flight, acknowledged: bool, turn: &mut Turn<'_>) {
         self.ended(&flight, RequestResult::Timeout, turn);
         self.reachable = acknowledged;
@@ -483,10 +484,10 @@ impl EndpointCore {
         } else {
             "not answered"
         };
-        let next = if attempts < MAX_ATTEMPTS {
-            "tried again when the device speaks"
-        } else {
-            "given up"
+        let next = match (attempts < MAX_ATTEMPTS, acknowledged) {
+            (true, true) => "tried again",
+            (true, false) => "tried again when the device speaks",
+            (false, _) => "given up",
         };
         let detail = format!("{} {what} in time; {next}", task.ask.operation().name());
         self.problems.note(
