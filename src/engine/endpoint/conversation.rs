@@ -499,8 +499,8 @@ impl EndpointCore {
         }
     }
 
-    /// No answer in time: the request waits for the next message of the device, a few times, and then
-    /// for its next Update.
+    /// No answer in time: it is asked again a few times, at once when the device acknowledged and else
+    /// after its next message; then it waits for the device's next Update.
     fn on_timeout(&mut self, flight: Flight, acknowledged: bool, turn: &mut Turn<'_>) {
         self.ended(&flight, RequestResult::Timeout, turn);
         self.reachable = acknowledged;
@@ -512,10 +512,10 @@ impl EndpointCore {
         } else {
             "not answered"
         };
-        let next = if attempts < MAX_ATTEMPTS {
-            "tried again when the device speaks"
-        } else {
-            "tried again when the device updates"
+        let next = match (attempts < MAX_ATTEMPTS, acknowledged) {
+            (true, true) => "tried again",
+            (true, false) => "tried again when the device speaks",
+            (false, _) => "tried again when the device updates",
         };
         let detail = format!("{} {what} in time; {next}", task.ask.operation().name());
         self.problems.note(

@@ -205,7 +205,9 @@ impl Shard {
             self.wheel.arm(slot, &mut head.held, deadline);
         }
         if renewed && presence != Presence::Absent {
+            let peer = head.peer;
             self.endpoints.put_first(slot);
+            self.claim(&peer);
         }
         self.recount(slot, presence, core.pending_requests());
         if !self.out.happenings.is_empty() {

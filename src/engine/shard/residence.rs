@@ -74,10 +74,10 @@ impl Shard {
         }
     }
 
-    /// Forgets that datagrams from `peer` are for this shard when no endpoint is there any more.
+    /// Forgets that datagrams from `peer` are for this shard when no endpoint of it is there any more.
     fn abandon(&self, peer: &PeerAddr) {
         if self.endpoints.at_address(peer).next().is_none() {
-            self.shared.directory.unstray(peer);
+            self.shared.directory.unstray(peer, self.index);
         }
     }
 
@@ -132,8 +132,16 @@ impl Shard {
         entry.head.budget.received(sender.datagram_len);
         self.endpoints.move_to(slot, sender.peer);
         self.abandon(&before);
-        if steer::shard_of(&sender.peer, usize::from(self.count)) != usize::from(self.index) {
-            self.shared.directory.stray(sender.peer, self.index);
+        self.claim(&sender.peer);
+    }
+
+    /// The endpoint that came last to an address is here: what names no endpoint is for this shard,
+    /// whichever the kernel brings it to.
+    pub(super) fn claim(&self, peer: &PeerAddr) {
+        if steer::shard_of(peer, usize::from(self.count)) == usize::from(self.index) {
+            self.shared.directory.steered(peer);
+        } else {
+            self.shared.directory.stray(*peer, self.index);
         }
     }
 

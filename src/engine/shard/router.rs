@@ -385,18 +385,14 @@ impl Shard {
     /// A Send names no registration: the address leads to the endpoint, of several there to the one
     /// that registered last.
     fn on_send(&mut self, datagram: &Datagram<'_>, view: &MessageView<'_>, origin: Origin) {
-        let registered = self
-            .endpoints
-            .at_address(&datagram.peer)
-            .next()
-            .map(|(slot, _)| slot);
-        let Some(slot) = registered else {
-            if let Some(shard) = self.shared.directory.stray_home(&datagram.peer)
-                && shard != self.index
-                && origin == Origin::Socket
-            {
-                return self.hand_off(shard, datagram);
-            }
+        if origin == Origin::Socket
+            && let Some(shard) = self.shared.directory.stray_home(&datagram.peer)
+            && shard != self.index
+        {
+            return self.hand_off(shard, datagram);
+        }
+        let last = self.endpoints.at_address(&datagram.peer).next();
+        let Some((slot, _)) = last else {
             let reply = Reply::nobody_here();
             return self.refuse(datagram, view, Interface::Send, Rejection::NotFound, &reply);
         };
