@@ -116,6 +116,10 @@ impl Shard {
         {
             self.metrics.answer(interface, code);
         }
+        if view.kind() == MessageType::Acknowledgement {
+            // Its message id is ours; remembered, it would only push those of the device out.
+            return;
+        }
         let Some(entry) = self.endpoints.get_mut(slot) else {
             return;
         };

@@ -38,6 +38,20 @@ fn a_repeated_register_gets_the_same_answer_and_makes_no_second_registration() {
 }
 
 #[test]
+fn a_register_is_recognised_again_after_the_conversation_it_started() {
+    let mut bench = Bench::new();
+    let created = bench.send(peer(1), &register(7, "dev-1"));
+    let answer = created[0].bytes.clone();
+    initialised(&mut bench, peer(1), created.into_iter().skip(1).collect());
+    // The device did not get its answer and sends again after two seconds.
+    bench.wait(2_000);
+    let again = bench.send(peer(1), &register(7, "dev-1"));
+    assert_eq!(again.len(), 1);
+    assert_eq!(again[0].bytes, answer);
+    assert_eq!(bench.registration("dev-1").observations.len(), 1);
+}
+
+#[test]
 fn an_update_starts_the_lifetime_anew() {
     let mut bench = Bench::new();
     let (location, first) = registered(&mut bench, peer(1), "dev-1");
