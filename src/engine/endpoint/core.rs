@@ -366,6 +366,11 @@ impl EndpointCore {
             (Some(_), None) => {}
         }
         if before.is_some() {
+            // What is announced no more is observed no more: a late notification is reset.
+            let gone = self
+                .observations
+                .retain(|observation| links.announces(&observation.path));
+            turn.out.tally.observations -= gone as i64;
             self.report_unannounced(&links, turn);
         }
     }

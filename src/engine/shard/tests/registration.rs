@@ -353,6 +353,30 @@ fn a_device_in_queue_mode_falls_asleep_and_its_next_message_wakes_it() {
 }
 
 #[test]
+fn an_object_that_an_update_announces_no_more_is_observed_no_more() {
+    let mut bench = Bench::new();
+    let (location, first) = registered(&mut bench, peer(1), "dev-1");
+    let token = initialised(&mut bench, peer(1), first);
+    let update = |mid, links| request(Code::POST, mid, &location, &[], links);
+    bench.send(peer(1), &update(2, b"</1/0>"));
+    assert!(bench.registration("dev-1").observations.is_empty());
+    assert_eq!(bench.metric("lwm2m_observations{strategy=\"single\"}"), 0.0);
+    let options = [(option::OBSERVE, 1)];
+    let kind = MessageType::NonConfirmable;
+    let late = message(kind, Code::CONTENT, 9, &token, &options, b"50");
+    assert_eq!(
+        bench.send(peer(1), &late)[0].view().kind(),
+        MessageType::Reset
+    );
+    let sent = bench.send(peer(1), &update(3, b"</1/0>,</3/0>"));
+    assert_eq!(
+        sent[1].path(),
+        "/3/0/9",
+        "announced again, it is observed again"
+    );
+}
+
+#[test]
 fn new_links_in_an_update_start_the_observations_the_profile_wants() {
     let mut bench = Bench::new();
     let register = request(Code::POST, 1, "/rd", &["ep=n", "lwm2m=1.1"], b"</1/0>");
