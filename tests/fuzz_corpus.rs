@@ -7,6 +7,8 @@ use std::path::Path;
 mod block_reassembly;
 #[path = "../fuzz/properties/message.rs"]
 mod message;
+#[path = "../fuzz/properties/object_model.rs"]
+mod object_model;
 
 #[test]
 fn message() {
@@ -16,6 +18,11 @@ fn message() {
 #[test]
 fn block_reassembly() {
     hold(block_reassembly::check, &seeds("block_reassembly"), 400);
+}
+
+#[test]
+fn object_model() {
+    hold(object_model::check, &seeds("object_model"), 200);
 }
 
 /// Checks a property on seeds and their beginnings, on mutations of seeds, and on noise, short
