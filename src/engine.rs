@@ -7,7 +7,7 @@ pub mod directory;
 pub mod endpoint;
 pub mod event;
 pub mod handle;
-mod handoff;
+pub mod handoff;
 mod locals;
 pub mod metrics;
 mod newcomers;

@@ -86,11 +86,10 @@ impl Handoffs {
     }
 }
 
-/// The outlets of a shard that has no others beside it.
+/// The queue of a shard that has no others beside it.
 #[must_use]
-pub fn alone() -> Handoffs {
-    let (outlet, _) = mpsc::channel(1);
-    Handoffs {
-        outlets: vec![(outlet, Vec::new())],
-    }
+pub fn alone() -> (Inlet, Handoffs) {
+    let (outlet, inlet) = mpsc::channel(1);
+    let outlets = vec![(outlet, Vec::new())];
+    (inlet, Handoffs { outlets })
 }

@@ -1,6 +1,9 @@
 //! Requests to the device: one at a time (NSTART 1), in order, until nothing is left to ask.
 
+use std::borrow::Cow;
 use std::collections::VecDeque;
+
+use data_encoding::HEXLOWER_PERMISSIVE;
 
 use crate::proto::coap::block::{BlockValue, BodyReader, Read, ReadError};
 use crate::proto::coap::exchange::{Exchange, Matched, TimerOutcome};
@@ -15,17 +18,20 @@ use super::observations::Observation;
 use super::outputs::{DropReason, NotificationResult, Operation, RequestResult, To};
 use super::plan::{ProfilePlan, Step};
 
-/// Timeouts after which a request is not tried again in this conversation.
+/// Timeouts after which a request gives way to others until the device updates: a device that never
+/// answers one request must not be kept from answering the rest.
 const MAX_ATTEMPTS: u8 = 3;
 
 /// Size exponent of the blocks asked for: 1,024 bytes (RFC 7959 §2.2).
 const LARGEST_BLOCK: u8 = 6;
 
 /// What is being asked and what is left to ask.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub struct Conversation {
     flight: Option<Flight>,
     todo: VecDeque<Task>,
+    /// Steps that were not answered in [`MAX_ATTEMPTS`]: each Update gives them one more.
+    parked: Vec<Step>,
 }
 
 /// One request to make.
@@ -79,7 +85,12 @@ impl Conversation {
                 attempts: 0,
             })
             .collect();
-        (!todo.is_empty()).then(|| Box::new(Self { flight: None, todo }))
+        (!todo.is_empty()).then(|| {
+            Box::new(Self {
+                todo,
+                ..Self::default()
+            })
+        })
     }
 
     /// Takes over the steps of another conversation that are not waiting already.
@@ -99,6 +110,21 @@ impl Conversation {
         }
     }
 
+    /// Gives parked steps another attempt, after all others.
+    pub fn unpark(&mut self) {
+        let attempts = MAX_ATTEMPTS - 1;
+        self.todo.extend(self.parked.drain(..).map(|step| Task {
+            ask: Ask::Step(step),
+            attempts,
+        }));
+    }
+
+    /// Whether there is nothing to do before the device updates.
+    #[must_use]
+    pub fn is_idle(&self) -> bool {
+        self.flight.is_none() && self.todo.is_empty()
+    }
+
     /// When the request in flight wants a timer.
     #[must_use]
     pub fn deadline(&self) -> Tick {
@@ -116,18 +142,28 @@ impl Conversation {
     /// Requests in flight and waiting.
     #[must_use]
     pub fn pending(&self) -> usize {
-        self.todo.len() + usize::from(self.flight.is_some())
+        self.todo.len() + usize::from(self.flight.is_some()) + self.parked.len()
     }
 
     /// Paths that are to be observed.
     pub fn pending_observations(&self) -> impl Iterator<Item = Path> {
         let in_flight = self.flight.iter().map(|flight| &flight.task);
-        in_flight
-            .chain(&self.todo)
-            .filter_map(|task| match task.ask {
-                Ask::Step(Step::Observe(path)) => Some(path),
-                _ => None,
+        let steps = in_flight.chain(&self.todo).filter_map(|task| task.step());
+        steps
+            .chain(self.parked.iter().copied())
+            .filter_map(|step| match step {
+                Step::Observe(path) => Some(path),
+                Step::Read(_) => None,
             })
+    }
+}
+
+impl Task {
+    fn step(&self) -> Option<Step> {
+        match self.ask {
+            Ask::Step(step) => Some(step),
+            Ask::Remainder { .. } => None,
+        }
     }
 }
 
@@ -168,17 +204,17 @@ impl EndpointCore {
                 self.ask(task, Some(partial), turn);
             }
             Some(task) => self.ask(task, None, turn),
-            None => self.conversation = None,
+            None if conversation.parked.is_empty() => self.conversation = None,
+            None => {}
         }
     }
 
     /// Sends the request of a task; `partial` is what is there of its answer already.
     fn ask(&mut self, task: Task, partial: Option<Partial>, turn: &mut Turn<'_>) {
+        let token = self.free_token();
         let Some(registration) = &self.registration else {
             return;
         };
-        let token = self.next_token;
-        self.next_token = self.next_token.wrapping_add(1);
         let mut message = Vec::with_capacity(48);
         let mut writer = MessageWriter::new(
             &mut message,
@@ -192,7 +228,7 @@ impl EndpointCore {
         }
         let root = registration.links.alternate_path().unwrap_or("/");
         for segment in root.split('/').filter(|segment| !segment.is_empty()) {
-            writer.option(option::URI_PATH, segment.as_bytes());
+            writer.option(option::URI_PATH, &percent_decoded(segment));
         }
         for segment in task.ask.path().segments() {
             writer.option(option::URI_PATH, decimal(*segment, &mut [0; 5]));
@@ -217,6 +253,16 @@ impl EndpointCore {
         }
     }
 
+    /// A token that no observation has, after 65,536 requests too.
+    fn free_token(&mut self) -> u16 {
+        let from = self.next_token;
+        let mut tokens = (0..=u16::MAX).map(|n| from.wrapping_add(n));
+        let free = tokens.find(|token| self.observations.by_token(*token).is_none());
+        let token = free.unwrap_or(from);
+        self.next_token = token.wrapping_add(1);
+        token
+    }
+
     /// A response or a notification of the device.
     pub(super) fn on_response(&mut self, message: &Inbound<'_>, turn: &mut Turn<'_>) {
         let view = &message.view;
@@ -230,6 +276,7 @@ impl EndpointCore {
             return self.on_answer(flight, message, turn);
         }
         if view.kind() == MessageType::Acknowledgement {
+            turn.out.tally.unmatched += 1;
             return;
         }
         let sequence = turn
@@ -242,6 +289,7 @@ impl EndpointCore {
             acknowledge(view, turn);
             return self.on_notification(sequence, message, turn);
         }
+        turn.out.tally.unmatched += 1;
         // Nobody waits for it: a reset also ends an observation that only the device remembers.
         let reset = MessageWriter::empty(&mut turn.out.arena, MessageType::Reset, view.mid());
         turn.out.send(To::Sender, reset);
@@ -390,13 +438,7 @@ impl EndpointCore {
             }
             Err(error) => return self.discard_body(path, &error, turn),
         };
-        let empty = || {
-            Box::new(Conversation {
-                flight: None,
-                todo: VecDeque::new(),
-            })
-        };
-        let conversation = self.conversation.get_or_insert_with(empty);
+        let conversation = self.conversation.get_or_insert_default();
         // A newer notification makes the remainder of an older one worthless.
         conversation.todo.retain(
             |task| !matches!(&task.ask, Ask::Remainder { path: waiting, .. } if *waiting == path),
@@ -457,7 +499,8 @@ impl EndpointCore {
         }
     }
 
-    /// No answer in time: the request waits for the next message of the device, a few times.
+    /// No answer in time: it is asked again a few times, at once when the device acknowledged and else
+    /// after its next message; then it waits for the device's next Update.
     fn on_timeout(&mut self, flight: Flight, acknowledged: bool, turn: &mut Turn<'_>) {
         self.ended(&flight, RequestResult::Timeout, turn);
         self.reachable = acknowledged;
@@ -469,10 +512,10 @@ impl EndpointCore {
         } else {
             "not answered"
         };
-        let next = if attempts < MAX_ATTEMPTS {
-            "tried again when the device speaks"
-        } else {
-            "given up"
+        let next = match (attempts < MAX_ATTEMPTS, acknowledged) {
+            (true, true) => "tried again",
+            (true, false) => "tried again when the device speaks",
+            (false, _) => "tried again when the device updates",
         };
         let detail = format!("{} {what} in time; {next}", task.ask.operation().name());
         self.problems.note(
@@ -492,6 +535,10 @@ impl EndpointCore {
                 (_, ask) => ask,
             };
             conversation.todo.push_front(Task { ask, attempts });
+        } else if let Ask::Step(step) = task.ask
+            && turn.plan.steps().contains(&step)
+        {
+            conversation.parked.push(step);
         }
     }
 
@@ -527,6 +574,30 @@ fn new_reader(turn: &Turn<'_>) -> Box<BodyReader> {
 fn has_more(view: &MessageView<'_>) -> bool {
     view.block2()
         .is_some_and(|block| block.is_ok_and(|block| block.more()))
+}
+
+/// A segment of a link as a Uri-Path option carries it (RFC 7252 §6.4). What is no percent-encoding
+/// stands for itself.
+fn percent_decoded(segment: &str) -> Cow<'_, [u8]> {
+    if !segment.contains('%') {
+        return Cow::Borrowed(segment.as_bytes());
+    }
+    let mut decoded = Vec::with_capacity(segment.len());
+    let mut rest = segment.as_bytes();
+    while let [first, behind @ ..] = rest {
+        let pair = behind.get(..2).filter(|_| *first == b'%');
+        match pair.and_then(|pair| HEXLOWER_PERMISSIVE.decode(pair).ok()) {
+            Some(byte) => {
+                decoded.extend(byte);
+                rest = &behind[2..];
+            }
+            None => {
+                decoded.push(*first);
+                rest = behind;
+            }
+        }
+    }
+    Cow::Owned(decoded)
 }
 
 fn decimal(number: u16, digits: &mut [u8; 5]) -> &[u8] {

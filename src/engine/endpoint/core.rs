@@ -33,6 +33,8 @@ pub struct EndpointCore {
     pub(super) conversation: Option<Box<Conversation>>,
     pub(super) last_seen: Tick,
     pub(super) mids: MidSequence,
+    /// Goes on over registrations: a token holds half of a registration's salt only, and a
+    /// notification of an earlier registration must never fit a later one.
     pub(super) next_token: u16,
     /// Cleared when a request times out, set by the next message of the device.
     pub(super) reachable: bool,
@@ -157,6 +159,12 @@ impl EndpointCore {
         self.fault = true;
     }
 
+    /// Makes the next token the first one again.
+    #[cfg(test)]
+    pub fn restart_tokens(&mut self) {
+        self.next_token = 0;
+    }
+
     /// Endpoint client name.
     #[must_use]
     pub fn name(&self) -> &str {
@@ -205,7 +213,7 @@ impl EndpointCore {
     /// Whether a conversation is going on: the endpoint is run by an actor while it is.
     #[must_use]
     pub fn busy(&self) -> bool {
-        self.reachable && self.conversation.is_some()
+        self.reachable && self.conversation.as_ref().is_some_and(|c| !c.is_idle())
     }
 
     /// Whether the device is registered and awake.
@@ -228,6 +236,27 @@ impl EndpointCore {
         self.conversation
             .as_ref()
             .map_or(0, |conversation| conversation.pending())
+    }
+
+    /// Reads something of each part of the state that a message touches.
+    #[must_use]
+    pub fn touch(&self) -> u64 {
+        let lifetime = self
+            .registration
+            .as_ref()
+            .map_or(0, |registration| registration.lifetime.unwrap_or(0));
+        self.last_seen.as_millis() ^ u64::from(lifetime) ^ u64::from(self.next_token)
+    }
+
+    /// Reads something of what lies outside the slot and a notification touches.
+    #[must_use]
+    pub fn touch_heap(&self) -> u64 {
+        let observation = self
+            .observations
+            .iter()
+            .next()
+            .map_or(0, |observation| observation.token);
+        u64::from(observation) ^ self.values.touch()
     }
 
     /// Number of observations.
@@ -267,7 +296,6 @@ impl EndpointCore {
         self.end_registration(turn.out);
         self.arrived(turn.now.tick, message, turn.out);
         self.place.salt = message.salt;
-        self.next_token = 0;
         let links = Arc::clone(&request.links);
         self.registration = Some(request.into_registration(turn.now));
         let id = turn.keys.registration_id(self.place);
@@ -283,10 +311,10 @@ impl EndpointCore {
 
     fn on_update(&mut self, message: &Inbound<'_>, woke: bool, turn: &mut Turn<'_>) {
         let Some(registration) = &mut self.registration else {
-            return self.answer(message, &Reply::code(Code::NOT_FOUND), turn);
+            return self.answer(message, &Reply::no_registration(), turn);
         };
         let checked = UpdateParams::parse(message.view.uri_query())
-            .and_then(|params| params.check(registration.version).map(|()| params));
+            .and_then(|params| registration.check(&params).map(|()| params));
         let params = match checked {
             Ok(params) => params,
             Err(error) => {
@@ -313,6 +341,9 @@ impl EndpointCore {
         self.arrived(turn.now.tick, message, turn.out);
         self.answer(message, &Reply::code(Code::CHANGED), turn);
         turn.out.happened(|| Happening::Updated);
+        if let Some(conversation) = &mut self.conversation {
+            conversation.unpark();
+        }
         if woke || before.is_some() {
             self.catch_up(woke, before.as_deref(), turn);
         }
@@ -341,7 +372,7 @@ impl EndpointCore {
 
     fn on_deregister(&mut self, message: &Inbound<'_>, turn: &mut Turn<'_>) {
         if self.registration.is_none() {
-            return self.answer(message, &Reply::code(Code::NOT_FOUND), turn);
+            return self.answer(message, &Reply::no_registration(), turn);
         }
         self.end_registration(turn.out);
         self.answer(message, &Reply::code(Code::DELETED), turn);

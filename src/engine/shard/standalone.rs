@@ -1,4 +1,4 @@
-//! A shard by itself, without sockets and threads: for tests and benches.
+//! Shards by themselves, without sockets and threads: for tests and benches.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize};
@@ -10,10 +10,13 @@ use crate::engine::directory::{DEFAULT_PROFILE, Directory};
 use crate::engine::endpoint::identity::IdentityKey;
 use crate::engine::endpoint::plan::ProfilePlan;
 use crate::engine::event::Event;
-use crate::engine::handoff;
+use crate::engine::handoff::{self, Handoffs, Inlet};
 use crate::engine::metrics::ShardMetrics;
 
 use super::{Shard, Shared};
+
+/// Batches of events a shard keeps until somebody takes them.
+const EVENT_BATCHES: usize = 1_024;
 
 /// A shard and what an engine would give it.
 pub struct Standalone {
@@ -25,30 +28,38 @@ pub struct Standalone {
     pub metrics: Arc<ShardMetrics>,
     /// Where its events go.
     pub events: mpsc::Receiver<Vec<Event>>,
+    /// What other shards hand over, for [`Shard::on_handoff`].
+    pub inlet: Inlet,
 }
 
 impl Standalone {
     /// The only shard of an engine with one profile; everything it draws at random follows from `seed`.
     #[must_use]
     pub fn new(config: EngineConfig, plan: ProfilePlan, seed: u64) -> Self {
-        let mut rng = fastrand::Rng::with_seed(seed);
-        let mut secret = [0; 32];
-        rng.fill(&mut secret);
-        let unknown = config.allow_unknown.then_some(DEFAULT_PROFILE);
-        let shared = Arc::new(Shared {
-            directory: Directory::new(unknown, (rng.u64(..), rng.u64(..))),
-            keys: IdentityKey::new(secret),
-            profiles: vec![Arc::new(plan)],
-            listening: AtomicBool::new(false),
-            endpoints: AtomicUsize::new(0),
-            stalled: AtomicUsize::new(0),
-            config,
-        });
+        let shared = share(config, plan, seed);
+        Self::member(0, shared, handoff::alone(), seed)
+    }
+
+    /// The `shards` shards of one engine, by index. Each has events of its own; what they draw at
+    /// random follows from `seed`.
+    #[must_use]
+    pub fn group(config: EngineConfig, plan: ProfilePlan, shards: u8, seed: u64) -> Vec<Self> {
+        let shared = share(config, plan, seed);
+        let queues = (0..).zip(handoff::connect(shards));
+        queues
+            .map(|(index, queue)| {
+                let seed = seed.wrapping_add(u64::from(index));
+                Self::member(index, Arc::clone(&shared), queue, seed)
+            })
+            .collect()
+    }
+
+    fn member(index: u8, shared: Arc<Shared>, queue: (Inlet, Handoffs), seed: u64) -> Self {
+        let (inlet, handoffs) = queue;
         let metrics = Arc::new(ShardMetrics::default());
-        let (event_bus, events) = mpsc::channel(1_024);
-        let handoffs = handoff::alone();
+        let (event_bus, events) = mpsc::channel(EVENT_BATCHES);
         let shard = Shard::new(
-            0,
+            index,
             Arc::clone(&shared),
             Arc::clone(&metrics),
             handoffs,
@@ -60,6 +71,23 @@ impl Standalone {
             shared,
             metrics,
             events,
+            inlet,
         }
     }
+}
+
+fn share(config: EngineConfig, plan: ProfilePlan, seed: u64) -> Arc<Shared> {
+    let mut rng = fastrand::Rng::with_seed(seed);
+    let mut secret = [0; 32];
+    rng.fill(&mut secret);
+    let unknown = config.allow_unknown.then_some(DEFAULT_PROFILE);
+    Arc::new(Shared {
+        directory: Directory::new(unknown, (rng.u64(..), rng.u64(..))),
+        keys: IdentityKey::new(secret),
+        profiles: vec![Arc::new(plan)],
+        listening: AtomicBool::new(false),
+        endpoints: AtomicUsize::new(0),
+        stalled: AtomicUsize::new(0),
+        config,
+    })
 }

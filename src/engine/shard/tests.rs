@@ -21,6 +21,7 @@ mod conversation;
 mod hostile;
 mod registration;
 mod supervision;
+mod tokens;
 
 /// One shard and the time it lives in.
 struct Bench {
@@ -72,6 +73,7 @@ impl Bench {
             shared,
             metrics,
             events,
+            ..
         } = Standalone::new(config, ProfilePlan::built_in_default(), 42);
         shared.listening.store(true, Relaxed);
         let now = Now {

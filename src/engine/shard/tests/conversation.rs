@@ -1,6 +1,7 @@
 //! What follows a Register: observe, read, notifications, Sends.
 
 use super::*;
+use crate::engine::endpoint::slot::State;
 
 #[test]
 fn after_register_the_profile_is_observed_first_and_read_then_one_request_at_a_time() {
@@ -232,6 +233,45 @@ fn what_a_silent_device_was_to_be_asked_is_asked_when_it_speaks_again() {
 }
 
 #[test]
+fn what_stays_unanswered_gives_way_to_the_rest_and_is_tried_once_more_after_each_update() {
+    let mut bench = Bench::new();
+    let (location, _) = registered(&mut bench, peer(1), "dev-1");
+    bench.wait(100_000);
+    // The device answers all but the Observe.
+    let update = |bench: &mut Bench, mid| {
+        let update = request(Code::POST, mid, &location, &[], &[]);
+        let mut asked = Vec::new();
+        let mut waiting = bench.send(peer(1), &update).split_off(1);
+        while let Some(request) = waiting.pop() {
+            let path = request.path();
+            if path != "/3/0/9" {
+                let answer = response(&request, Code::CONTENT, &[], b"x");
+                waiting.extend(bench.send(peer(1), &answer));
+            }
+            asked.push(path);
+        }
+        bench.wait(100_000);
+        asked
+    };
+    assert_eq!(update(&mut bench, 2), ["/3/0/9"]);
+    assert_eq!(update(&mut bench, 3), ["/3/0/9"]);
+    assert_eq!(
+        update(&mut bench, 4),
+        ["/3/0/0", "/3/0/1", "/3/0/3", "/3/0/9"],
+        "after the third time the others have their turn"
+    );
+    assert_eq!(update(&mut bench, 5), ["/3/0/9"]);
+    let view = bench.registration("dev-1");
+    assert_eq!((view.queue_length, view.active), (1, false));
+    assert_eq!(view.observations[0].state, "pending");
+    let sent = bench.send(peer(1), &request(Code::POST, 6, &location, &[], &[]));
+    initialised(&mut bench, peer(1), sent.into_iter().skip(1).collect());
+    let view = bench.registration("dev-1");
+    assert_eq!(view.queue_length, 0);
+    assert_eq!(view.observations[0].state, "established");
+}
+
+#[test]
 fn a_separate_response_is_acknowledged_and_its_repetition_too() {
     let mut bench = Bench::new();
     let (_, first) = registered(&mut bench, peer(1), "dev-1");
@@ -438,4 +478,33 @@ fn requests_go_below_the_alternate_path() {
     let links = b"</lwm2m>;rt=\"oma.lwm2m\",</lwm2m/3/0>";
     let sent = bench.send(peer(1), &request(Code::POST, 1, "/rd", &["ep=alt"], links));
     assert_eq!(sent[1].path(), "/lwm2m/3/0/9");
+}
+
+#[test]
+fn the_path_of_a_link_is_asked_for_without_its_percent_encoding() {
+    let mut bench = Bench::new();
+    let links = b"</my%20things%2F;x%zz%4>;rt=\"oma.lwm2m\",</my%20things%2F;x%zz%4/3/0>";
+    let sent = bench.send(
+        peer(1),
+        &request(Code::POST, 1, "/rd", &["ep=dev-1"], links),
+    );
+    let segments: Vec<_> = sent[1].view().uri_path().collect();
+    assert_eq!(segments, [&b"my things/;x%zz%4"[..], b"3", b"0", b"9"]);
+}
+
+#[test]
+fn a_token_of_an_observation_is_not_used_again() {
+    let mut bench = Bench::new();
+    let (location, first) = registered(&mut bench, peer(1), "dev-1");
+    let token = initialised(&mut bench, peer(1), first);
+    let slot = bench.shared.directory.home("dev-1").unwrap().slot;
+    let State::Rest(core) = &mut bench.shard.endpoints.get_mut(slot).unwrap().state else {
+        panic!("the endpoint is at rest");
+    };
+    // As after 65,536 requests.
+    core.restart_tokens();
+    let update = request(Code::POST, 2, &location, &[], LINKS);
+    let sent = bench.send(peer(1), &update);
+    assert_eq!(sent[1].path(), "/3/0/0");
+    assert_ne!(sent[1].view().token(), token);
 }

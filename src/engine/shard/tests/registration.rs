@@ -38,6 +38,20 @@ fn a_repeated_register_gets_the_same_answer_and_makes_no_second_registration() {
 }
 
 #[test]
+fn a_register_is_recognised_again_after_the_conversation_it_started() {
+    let mut bench = Bench::new();
+    let created = bench.send(peer(1), &register(7, "dev-1"));
+    let answer = created[0].bytes.clone();
+    initialised(&mut bench, peer(1), created.into_iter().skip(1).collect());
+    // The device did not get its answer and sends again after two seconds.
+    bench.wait(2_000);
+    let again = bench.send(peer(1), &register(7, "dev-1"));
+    assert_eq!(again.len(), 1);
+    assert_eq!(again[0].bytes, answer);
+    assert_eq!(bench.registration("dev-1").observations.len(), 1);
+}
+
+#[test]
 fn an_update_starts_the_lifetime_anew() {
     let mut bench = Bench::new();
     let (location, first) = registered(&mut bench, peer(1), "dev-1");
@@ -360,4 +374,36 @@ fn new_links_in_an_update_start_the_observations_the_profile_wants() {
     let view = bench.registration("n");
     assert_eq!(view.observations.len(), 1);
     assert!(view.problems.is_empty());
+}
+
+#[test]
+fn the_binding_of_an_update_says_in_1_0_whether_there_is_a_queue() {
+    let mut bench = Bench::new();
+    let queries = ["lwm2m=1.0", "ep=dev-1"];
+    let sent = bench.send(peer(1), &request(Code::POST, 1, "/rd", &queries, LINKS));
+    let location = location(&sent[0]);
+    for (mid, binding, queue_mode) in [(2, "b=UQ", true), (3, "b=U", false)] {
+        let update = request(Code::POST, mid, &location, &[binding], &[]);
+        assert_eq!(bench.send(peer(1), &update)[0].code(), Code::CHANGED);
+        assert_eq!(bench.registration("dev-1").queue_mode, queue_mode);
+    }
+}
+
+#[test]
+fn updates_cannot_pile_up_parameters_without_bound() {
+    let mut bench = Bench::new();
+    let (location, _) = registered(&mut bench, peer(1), "dev-1");
+    let mut update = |mid: u16, n: u16| {
+        let parameter = format!("key{n}=value{mid}");
+        let update = request(Code::POST, mid, &location, &[&parameter], &[]);
+        bench.send(peer(1), &update)[0].code()
+    };
+    for n in 0..32 {
+        assert_eq!(update(1_000 + n, n), Code::CHANGED, "{n}");
+    }
+    assert_eq!(update(2_000, 32), Code::BAD_REQUEST);
+    assert_eq!(update(2_001, 31), Code::CHANGED, "a known one is replaced");
+    let additional = bench.registration("dev-1").additional;
+    assert_eq!(additional.len(), 32);
+    assert_eq!(additional["key31"], "value2001");
 }
