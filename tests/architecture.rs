@@ -48,6 +48,7 @@ const ONLY_IN: &[(&str, &[&str])] = &[
         ],
     ),
     ("axum", &["api"]),
+    ("quick_xml", &["proto/lwm2m/model/ddf"]),
     ("redb", &["store"]),
     ("socket2", &["net"]),
     ("libc", &["net", "ops"]),

@@ -11,6 +11,8 @@ mod decode;
 mod link_format;
 #[path = "../fuzz/properties/message.rs"]
 mod message;
+#[path = "../fuzz/properties/object_model.rs"]
+mod object_model;
 
 #[test]
 fn message() {
@@ -30,6 +32,11 @@ fn link_format() {
 #[test]
 fn decode() {
     hold(decode::check, &seeds("decode"), 80);
+}
+
+#[test]
+fn object_model() {
+    hold(object_model::check, &seeds("object_model"), 200);
 }
 
 /// Checks a property on seeds and their beginnings, on mutations of seeds, and on noise, short

@@ -8,6 +8,7 @@ mod version;
 
 pub mod codec;
 pub mod link;
+pub mod model;
 pub mod registration;
 
 pub use binding::{Binding, BindingError};
