@@ -48,7 +48,9 @@ fn main() {
     }
 }
 
-const CASES: [(&str, fn(usize)); 4] = [
+type Case = (&'static str, fn(usize));
+
+const CASES: [Case; 4] = [
     ("rest", at_rest),
     ("notification", notified),
     ("activated", activated),

@@ -11,6 +11,7 @@ const MAY_NAME: &[(&str, &[&str])] = &[
     // The state machine of a device: input and time in, outputs out.
     ("engine/endpoint/core.rs", &["proto"]),
     ("engine/endpoint/conversation.rs", &["proto"]),
+    ("engine/endpoint/notification.rs", &["proto"]),
     ("engine/endpoint/telemetry.rs", &["proto"]),
     ("engine/endpoint/observations.rs", &["proto"]),
     ("engine/endpoint/outputs.rs", &["proto"]),

@@ -15,7 +15,7 @@ use crate::proto::time::{NEVER, Tick};
 
 use super::core::{EndpointCore, Inbound, Turn};
 use super::observations::Observation;
-use super::outputs::{DropReason, NotificationResult, Operation, RequestResult, To};
+use super::outputs::{DropReason, Operation, RequestResult, To};
 use super::plan::{ProfilePlan, Step};
 
 /// Timeouts after which a request gives way to others until the device updates: a device that never
@@ -52,9 +52,9 @@ enum Ask {
 
 /// A body of which the first blocks are there.
 #[derive(Debug)]
-struct Partial {
-    reader: Box<BodyReader>,
-    next: BlockValue,
+pub(super) struct Partial {
+    pub(super) reader: Box<BodyReader>,
+    pub(super) next: BlockValue,
 }
 
 /// The request in flight.
@@ -123,6 +123,15 @@ impl Conversation {
     #[must_use]
     pub fn is_idle(&self) -> bool {
         self.flight.is_none() && self.todo.is_empty()
+    }
+
+    /// Fetches the rest of a body next. A newer one of the same path makes an older one worthless.
+    pub(super) fn fetch(&mut self, path: Path, partial: Partial) {
+        self.todo.retain(
+            |task| !matches!(&task.ask, Ask::Remainder { path: waiting, .. } if *waiting == path),
+        );
+        let ask = Ask::Remainder { path, partial };
+        self.todo.push_front(Task { ask, attempts: 0 });
     }
 
     /// When the request in flight wants a timer.
@@ -338,7 +347,7 @@ impl EndpointCore {
         }
     }
 
-    fn discard_body(&mut self, path: Path, error: &ReadError, turn: &mut Turn<'_>) {
+    pub(super) fn discard_body(&mut self, path: Path, error: &ReadError, turn: &mut Turn<'_>) {
         let reason = error.discriminant();
         turn.out.tally.dropped[DropReason::Undecodable as usize] += 1;
         self.problems.note(
@@ -382,72 +391,6 @@ impl EndpointCore {
         let path = Some(ask.path());
         self.problems
             .note(turn.now.wall, "request_refused", path, detail, turn.out);
-    }
-
-    fn on_notification(&mut self, sequence: u16, message: &Inbound<'_>, turn: &mut Turn<'_>) {
-        let view = &message.view;
-        let Some(observation) = self.observations.by_token(sequence) else {
-            return;
-        };
-        let path = observation.path;
-        let tally = &mut turn.out.tally;
-        turn.out.verified = true;
-        if !view.code().is_success() {
-            tally.notifications[NotificationResult::Error as usize] += 1;
-            tally.observations -= i64::from(self.observations.remove(sequence).is_some());
-            let detail = format!("the device ended the observation with {}", view.code());
-            self.problems.note(
-                turn.now.wall,
-                "observation_ended",
-                Some(path),
-                detail,
-                turn.out,
-            );
-            return;
-        }
-        observation.notifications = observation.notifications.saturating_add(1);
-        let fresh = view
-            .observe()
-            .is_none_or(|seq| observation.freshness.accept(seq, turn.now.tick));
-        if !fresh {
-            tally.notifications[NotificationResult::Stale as usize] += 1;
-            tally.dropped[DropReason::Stale as usize] += 1;
-            return;
-        }
-        if has_more(view) {
-            tally.notifications[NotificationResult::Accepted as usize] += 1;
-            return self.fetch_remainder(path, view, turn);
-        }
-        let taken = self.take_payload(&path, view.content_format(), message.body, turn);
-        let result = if taken {
-            NotificationResult::Accepted
-        } else {
-            NotificationResult::Undecodable
-        };
-        turn.out.tally.notifications[result as usize] += 1;
-    }
-
-    /// Fetches the blocks that follow the first one of a notification.
-    fn fetch_remainder(&mut self, path: Path, view: &MessageView<'_>, turn: &mut Turn<'_>) {
-        let mut reader = new_reader(turn);
-        let next = match reader.feed(view) {
-            Ok(Read::Ask(next)) => next,
-            Ok(Read::Complete(body)) => {
-                self.take_payload(&path, view.content_format(), &body, turn);
-                return;
-            }
-            Err(error) => return self.discard_body(path, &error, turn),
-        };
-        let conversation = self.conversation.get_or_insert_default();
-        // A newer notification makes the remainder of an older one worthless.
-        conversation.todo.retain(
-            |task| !matches!(&task.ask, Ask::Remainder { path: waiting, .. } if *waiting == path),
-        );
-        let ask = Ask::Remainder {
-            path,
-            partial: Partial { reader, next },
-        };
-        conversation.todo.push_front(Task { ask, attempts: 0 });
     }
 
     /// An empty acknowledgement of the request in flight: the response will come separately.
@@ -567,11 +510,11 @@ fn acknowledge(view: &MessageView<'_>, turn: &mut Turn<'_>) {
 }
 
 /// A reader that takes the largest blocks a device offers.
-fn new_reader(turn: &Turn<'_>) -> Box<BodyReader> {
+pub(super) fn new_reader(turn: &Turn<'_>) -> Box<BodyReader> {
     Box::new(BodyReader::new(LARGEST_BLOCK, turn.max_body))
 }
 
-fn has_more(view: &MessageView<'_>) -> bool {
+pub(super) fn has_more(view: &MessageView<'_>) -> bool {
     view.block2()
         .is_some_and(|block| block.is_ok_and(|block| block.more()))
 }
