@@ -79,6 +79,12 @@ impl DataFormat {
         matches!(self, Self::Text | Self::Opaque | Self::Cbor)
     }
 
+    /// `true` for SenML-ETCH, in which only requests are made.
+    #[must_use]
+    pub const fn is_etch(self) -> bool {
+        matches!(self, Self::SenmlEtchJson | Self::SenmlEtchCbor)
+    }
+
     /// `true` for a format in which a value may have a time.
     #[must_use]
     pub const fn carries_time(self) -> bool {

@@ -29,6 +29,13 @@ pub struct EncodeOptions {
     pub floats: FloatWidth,
 }
 
+impl EncodeOptions {
+    /// What is chosen when nothing else is.
+    pub const DEFAULT: Self = Self {
+        floats: FloatWidth::Shortest,
+    };
+}
+
 /// Width of floating-point numbers; LwM2M has 32 and 64 bits, never 16.
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
 pub enum FloatWidth {

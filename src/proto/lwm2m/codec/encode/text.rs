@@ -6,6 +6,7 @@ use super::error::NotFinite;
 use super::json_writer::display;
 use super::name::write_decimal;
 use crate::proto::lwm2m::Value;
+use crate::proto::lwm2m::decimal::Decimal;
 
 /// Booleans are digits, bytes are padded base64, a Time is in seconds.
 pub(super) fn encode(value: &Value, out: &mut Vec<u8>) -> Result<(), NotFinite> {
@@ -13,7 +14,10 @@ pub(super) fn encode(value: &Value, out: &mut Vec<u8>) -> Result<(), NotFinite> 
         Value::String(text) | Value::Corelnk(text) => out.extend_from_slice(text.as_bytes()),
         Value::Integer(integer) | Value::Time(integer) => display(format_args!("{integer}"), out),
         Value::Unsigned(integer) => display(format_args!("{integer}"), out),
-        Value::Float(number) => float(*number, out)?,
+        Value::Float(number) if number.is_finite() => {
+            display(format_args!("{}", Decimal(*number)), out);
+        }
+        Value::Float(_) => return Err(NotFinite),
         Value::Boolean(boolean) => out.push(b'0' + u8::from(*boolean)),
         Value::Opaque(bytes) => out.extend_from_slice(BASE64.encode(bytes).as_bytes()),
         Value::Objlnk(object, instance) => write_objlnk(*object, *instance, out),
@@ -27,18 +31,3 @@ pub(super) fn write_objlnk(object: u16, instance: u16, out: &mut Vec<u8>) {
     out.push(b':');
     write_decimal(instance, out);
 }
-
-/// Plain digits where they are few, as every device reads them; an exponent for the rest.
-fn float(number: f64, out: &mut Vec<u8>) -> Result<(), NotFinite> {
-    if !number.is_finite() {
-        return Err(NotFinite);
-    }
-    if number == 0.0 || PLAIN.contains(&number.abs()) {
-        display(format_args!("{number}"), out);
-    } else {
-        display(format_args!("{number:e}"), out);
-    }
-    Ok(())
-}
-
-const PLAIN: std::ops::Range<f64> = 1e-6..1e17;
