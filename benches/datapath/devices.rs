@@ -18,6 +18,24 @@ pub const SILENT: &str = "</>;rt=\"oma.lwm2m\";ct=\"0 110 112 11542 11543\",</1>
 pub const TALKING: &str =
     "</>;rt=\"oma.lwm2m\";ct=\"0 110 112 11542 11543\",</1>;ver=1.1,</1/0>,</3>;ver=1.1,</3/0>";
 
+/// A battery level in some content format.
+pub struct Value {
+    format: u32,
+    payload: &'static [u8],
+}
+
+/// As Anjay and Leshan notify a resource that was asked for without Accept.
+pub const TEXT: Value = Value {
+    format: 0,
+    payload: b"87",
+};
+
+/// `[{bn: "/3/0/9", v: 87}]`
+pub const SENML_CBOR: Value = Value {
+    format: 112,
+    payload: b"\x81\xa2\x21\x66/3/0/9\x02\x18\x57",
+};
+
 /// Registered devices: their locations and the tokens of their observations.
 pub struct Devices {
     links: &'static str,
@@ -122,14 +140,20 @@ impl Devices {
     }
 
     /// Sends `count` notifications of random devices, never more than a window ahead of `taken`.
-    pub fn notify(&self, client: &mut Client, count: usize, taken: &dyn Fn() -> u64) {
+    pub fn notify(
+        &self,
+        client: &mut Client,
+        value: &Value,
+        count: usize,
+        taken: &dyn Fn() -> u64,
+    ) {
         let before = taken();
         let (mut sent, mut sequence) = (0, 0);
         while sent < count {
             let (socket, lot) = client.random(WINDOW.min(count - sent));
             client.send(socket, &lot, |number, bytes| {
                 sequence += 1;
-                self.write_notification(number, sequence, bytes);
+                self.write_notification(number, sequence, value, bytes);
             });
             sent += lot.len();
             while taken() - before + (WINDOW as u64) < sent as u64 {
@@ -176,15 +200,14 @@ impl Devices {
         writer.finish();
     }
 
-    fn write_notification(&self, number: usize, sequence: u32, bytes: &mut Vec<u8>) {
+    fn write_notification(&self, number: usize, sequence: u32, value: &Value, bytes: &mut Vec<u8>) {
         let token = self.tokens.borrow()[number];
         let kind = MessageType::NonConfirmable;
         let mut writer =
             MessageWriter::new(bytes, kind, Code::CONTENT, self.next_mid(number), &token);
         writer.uint(option::OBSERVE, sequence);
-        writer.uint(option::CONTENT_FORMAT, 112);
-        // [{bn: "/3/0/9", v: 87}]
-        writer.payload(b"\x81\xa2\x21\x66/3/0/9\x02\x18\x57");
+        writer.uint(option::CONTENT_FORMAT, value.format);
+        writer.payload(value.payload);
         writer.finish();
     }
 

@@ -43,8 +43,13 @@ fn main() {
     let devices = Devices::new(talking, devices::TALKING);
     let active = updates_of_active(&devices, datagrams / 2);
     report("Update, activated", talking, &active);
-    let notify = notifications(&devices, datagrams / 2);
-    report("NON notification to telemetry", talking, &notify);
+    for (what, value) in [
+        ("NON notification, text", devices::TEXT),
+        ("NON notification, SenML CBOR", devices::SENML_CBOR),
+    ] {
+        let notify = notifications(&devices, &value, datagrams / 2);
+        report(what, talking, &notify);
+    }
 }
 
 /// Server CPU for each datagram: of the raw server and of the engine.
@@ -113,7 +118,7 @@ fn updates_of_active(devices: &Devices, datagrams: usize) -> Compared {
     }
 }
 
-fn notifications(devices: &Devices, datagrams: usize) -> Compared {
+fn notifications(devices: &Devices, value: &devices::Value, datagrams: usize) -> Compared {
     let engine = Engine::start();
     let mut client = Client::new(engine.address(), devices.peers());
     devices.initialise(&mut client);
@@ -123,7 +128,7 @@ fn notifications(devices: &Devices, datagrams: usize) -> Compared {
         "every device is observed"
     );
     let (cpu, ()) = cpu_of(&engine, || {
-        devices.notify(&mut client, datagrams, &|| engine.notifications());
+        devices.notify(&mut client, value, datagrams, &|| engine.notifications());
     });
     assert_eq!(
         engine.notifications(),
@@ -136,7 +141,7 @@ fn notifications(devices: &Devices, datagrams: usize) -> Compared {
     let raw = RawServer::start(false);
     let mut client = Client::new(raw.address(), devices.peers());
     let (cpu, ()) = cpu_of(&raw, || {
-        devices.notify(&mut client, datagrams, &|| raw.received());
+        devices.notify(&mut client, value, datagrams, &|| raw.received());
     });
     raw.stop();
     Compared {
