@@ -1,12 +1,13 @@
 //! Devices, network and server on one clock, and what befalls them.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
+use coap_lite::CoapOption;
 use rookery::engine::event::EventKind;
 use rookery::net::PeerAddr;
 
 use crate::device::{Answers, Device, Habits};
-use crate::message::describe;
+use crate::message::{describe, parse, path};
 use crate::network::{Network, Way, Weather};
 use crate::server::{Outgoing, Server};
 use crate::timeline::{NEVER, Timeline};
@@ -93,6 +94,11 @@ pub struct World {
     newest: BTreeMap<String, i64>,
     /// When each confirmable message of the server was sent.
     transmissions: BTreeMap<Vec<u8>, Vec<u64>>,
+    /// Registrations the server made, by endpoint.
+    registrations: BTreeMap<String, usize>,
+    /// Registers that arrived, by endpoint; the same from another address counts as another one
+    /// (RFC 7252 §4.4).
+    registers: BTreeMap<String, BTreeSet<(PeerAddr, Vec<u8>)>>,
 }
 
 impl World {
@@ -113,6 +119,8 @@ impl World {
             trace: scenario.trace,
             newest: BTreeMap::new(),
             transmissions: BTreeMap::new(),
+            registrations: BTreeMap::new(),
+            registers: BTreeMap::new(),
         };
         for index in 0..scenario.devices {
             world.add_device(index, &scenario.trouble);
@@ -251,6 +259,7 @@ impl World {
         match event {
             Event::AtServer(from, device, bytes) => {
                 self.say(|| format!("  {device} at server from {from:?}: {}", describe(&bytes)));
+                self.watch_register(from, device, &bytes);
                 let sent = self.server.receive(now, from, &bytes);
                 self.from_server(sent);
             }
@@ -318,23 +327,49 @@ impl World {
             let at = self.now + self.rng.u64(0..5);
             self.timeline.plan(at, Event::HandOver(shard));
         }
-        self.watch_values();
+        self.watch_events();
         self.watch_queues();
     }
 
-    /// A value never gives way to an older one: the devices' values only grow.
-    fn watch_values(&mut self) {
+    fn watch_events(&mut self) {
         for event in self.server.events() {
-            let EventKind::Telemetry { value, .. } = event.kind else {
-                continue;
-            };
-            let value = value.as_i64().unwrap_or(-1);
-            let newest = self.newest.entry(event.endpoint.to_string()).or_default();
-            if value < *newest {
-                let text = format!("{}: {value} after {newest}", event.endpoint);
-                self.broken.push(text);
+            let endpoint = event.endpoint.to_string();
+            match event.kind {
+                EventKind::Registered { .. } => self.watch_registration(endpoint),
+                EventKind::Telemetry { value, .. } => {
+                    self.watch_value(endpoint, value.as_i64().unwrap_or(-1));
+                }
+                _ => {}
             }
-            *newest = value;
+        }
+    }
+
+    /// A value never gives way to an older one: the devices' values only grow.
+    fn watch_value(&mut self, endpoint: String, value: i64) {
+        let newest = self.newest.entry(endpoint).or_default();
+        if value < *newest {
+            self.broken.push(format!("{value} after {newest}"));
+        }
+        *newest = value;
+    }
+
+    fn watch_register(&mut self, from: PeerAddr, device: usize, bytes: &[u8]) {
+        let packet = parse(bytes);
+        if path(&packet, CoapOption::UriPath) == "/rd" {
+            let name = self.devices[device].name.clone();
+            let arrived = self.registers.entry(name).or_default();
+            arrived.insert((from, bytes.to_vec()));
+        }
+    }
+
+    /// A Register makes one registration, however many copies of it arrive.
+    fn watch_registration(&mut self, endpoint: String) {
+        let arrived = self.registers.get(&endpoint).map_or(0, BTreeSet::len);
+        let made = self.registrations.entry(endpoint.clone()).or_default();
+        *made += 1;
+        if *made > arrived {
+            let text = format!("{}: {endpoint} registered again by a copy", self.now);
+            self.broken.push(text);
         }
     }
 
