@@ -1,6 +1,6 @@
 //! Devices, network and server on one clock, and what befalls them.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, VecDeque};
 
 use coap_lite::CoapOption;
 use rookery::engine::event::EventKind;
@@ -94,12 +94,21 @@ pub struct World {
     newest: BTreeMap<String, i64>,
     /// When each confirmable message of the server was sent.
     transmissions: BTreeMap<Vec<u8>, Vec<u64>>,
-    /// Registrations the server made, by endpoint.
-    registrations: BTreeMap<String, usize>,
-    /// Registers that arrived, by endpoint; the same from another address counts as another one
-    /// (RFC 7252 §4.4).
-    registers: BTreeMap<String, BTreeSet<(PeerAddr, Vec<u8>)>>,
+    registers: BTreeMap<String, Registers>,
 }
+
+/// The Registers of one device that arrived, and what came of them.
+#[derive(Default)]
+struct Registers {
+    /// The latest that were no copies of each other. The same message from another address is
+    /// another one (RFC 7252 §4.4).
+    latest: VecDeque<(PeerAddr, Vec<u8>)>,
+    arrived: usize,
+    registrations: usize,
+}
+
+/// Registers of a device of which the engine recognises copies.
+const REMEMBERED: usize = 2;
 
 impl World {
     pub fn new(scenario: &Scenario) -> Self {
@@ -119,7 +128,6 @@ impl World {
             trace: scenario.trace,
             newest: BTreeMap::new(),
             transmissions: BTreeMap::new(),
-            registrations: BTreeMap::new(),
             registers: BTreeMap::new(),
         };
         for index in 0..scenario.devices {
@@ -354,20 +362,24 @@ impl World {
     }
 
     fn watch_register(&mut self, from: PeerAddr, device: usize, bytes: &[u8]) {
-        let packet = parse(bytes);
-        if path(&packet, CoapOption::UriPath) == "/rd" {
-            let name = self.devices[device].name.clone();
-            let arrived = self.registers.entry(name).or_default();
-            arrived.insert((from, bytes.to_vec()));
+        if path(&parse(bytes), CoapOption::UriPath) != "/rd" {
+            return;
+        }
+        let name = self.devices[device].name.clone();
+        let known = self.registers.entry(name).or_default();
+        let register = (from, bytes.to_vec());
+        if !known.latest.contains(&register) {
+            known.arrived += 1;
+            known.latest.push_front(register);
+            known.latest.truncate(REMEMBERED);
         }
     }
 
     /// A Register makes one registration, however many copies of it arrive.
     fn watch_registration(&mut self, endpoint: String) {
-        let arrived = self.registers.get(&endpoint).map_or(0, BTreeSet::len);
-        let made = self.registrations.entry(endpoint.clone()).or_default();
-        *made += 1;
-        if *made > arrived {
+        let known = self.registers.entry(endpoint.clone()).or_default();
+        known.registrations += 1;
+        if known.registrations > known.arrived {
             let text = format!("{}: {endpoint} registered again by a copy", self.now);
             self.broken.push(text);
         }
