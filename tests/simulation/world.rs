@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, VecDeque};
 
-use coap_lite::CoapOption;
+use coap_lite::{CoapOption, MessageType};
 use rookery::engine::event::EventKind;
 use rookery::net::PeerAddr;
 
@@ -385,17 +385,23 @@ impl World {
         }
     }
 
-    /// A confirmable message is sent five times at most, each time after twice the wait.
+    /// A confirmable message is sent five times at most, each time after twice the wait; once all is
+    /// well nothing is sent twice, and no observation has to be reset.
     fn watch_transmissions(&mut self, bytes: &[u8]) {
-        if bytes[0] & 0x30 != 0 {
+        let (now, kind) = (self.now, parse(bytes).header.get_type());
+        let well = now > TROUBLE + RECOVERY;
+        if kind == MessageType::Reset && well {
+            self.broken.push(format!("{now}: a Reset"));
+        }
+        if kind != MessageType::Confirmable {
             return;
         }
-        let now = self.now;
         let sent = self.transmissions.entry(bytes.to_vec()).or_default();
         let wait = 2_000 << sent.len().saturating_sub(1);
         let early = sent.last().is_some_and(|last| now - last < wait);
         sent.push(now);
-        if early || sent.len() > 5 {
+        let most = if well { 1 } else { 5 };
+        if early || sent.len() > most {
             let text = format!("sent at {sent:?}: {}", describe(bytes));
             self.broken.push(text);
         }
