@@ -9,6 +9,7 @@ mod network;
 mod rules;
 mod server;
 mod timeline;
+mod watch;
 mod world;
 
 use network::{Bursts, Weather};
@@ -137,7 +138,7 @@ fn all_is_well_on_a_fair_network() {
 
 #[test]
 fn losses_are_made_up_for() {
-    hold("losses_are_made_up_for", 60, |seed| Scenario {
+    hold("losses_are_made_up_for", 180, |seed| Scenario {
         weather: lossy(Weather::fair()),
         ..scenario(seed)
     });
@@ -147,7 +148,7 @@ fn losses_are_made_up_for() {
 fn bursts_of_losses_and_cut_links_are_made_up_for() {
     hold(
         "bursts_of_losses_and_cut_links_are_made_up_for",
-        60,
+        180,
         |seed| Scenario {
             weather: bursty(Weather::fair()),
             trouble: Trouble {
@@ -161,9 +162,11 @@ fn bursts_of_losses_and_cut_links_are_made_up_for() {
 
 #[test]
 fn repetitions_and_disorder_do_no_harm() {
-    hold("repetitions_and_disorder_do_no_harm", 60, |seed| Scenario {
-        weather: disorderly(Weather::fair()),
-        ..scenario(seed)
+    hold("repetitions_and_disorder_do_no_harm", 180, |seed| {
+        Scenario {
+            weather: disorderly(Weather::fair()),
+            ..scenario(seed)
+        }
     });
 }
 
@@ -171,7 +174,7 @@ fn repetitions_and_disorder_do_no_harm() {
 fn devices_that_reboot_and_leave_are_known_as_they_are() {
     hold(
         "devices_that_reboot_and_leave_are_known_as_they_are",
-        60,
+        180,
         |seed| Scenario {
             trouble: Trouble {
                 reboots: 3,
@@ -188,7 +191,7 @@ fn devices_that_reboot_and_leave_are_known_as_they_are() {
 fn devices_whose_address_changes_are_found_again() {
     hold(
         "devices_whose_address_changes_are_found_again",
-        60,
+        180,
         |seed| Scenario {
             trouble: Trouble {
                 rebinds: 4,
@@ -201,7 +204,7 @@ fn devices_whose_address_changes_are_found_again() {
 
 #[test]
 fn everything_at_once_is_survived() {
-    hold("everything_at_once_is_survived", 300, storm);
+    hold("everything_at_once_is_survived", 900, storm);
 }
 
 #[test]
@@ -218,7 +221,7 @@ fn shards_hand_over_to_each_other_in_a_storm() {
 fn actors_behave_as_endpoints_at_rest_in_a_storm() {
     hold(
         "actors_behave_as_endpoints_at_rest_in_a_storm",
-        150,
+        450,
         |seed| Scenario {
             shards: 1 + (seed % 3) as u8,
             actors: true,

@@ -1,16 +1,13 @@
 //! Devices, network and server on one clock, and what befalls them.
 
-use std::collections::{BTreeMap, VecDeque};
-
-use coap_lite::{CoapOption, MessageType};
-use rookery::engine::event::EventKind;
 use rookery::net::PeerAddr;
 
 use crate::device::{Answers, Device, Habits};
-use crate::message::{describe, parse, path};
+use crate::message::describe;
 use crate::network::{Network, Way, Weather};
 use crate::server::{Outgoing, Server};
 use crate::timeline::{NEVER, Timeline};
+use crate::watch::Watch;
 
 /// Trouble lasts this long, in milliseconds; then the network heals.
 pub const TROUBLE: u64 = 900_000;
@@ -85,30 +82,12 @@ pub struct World {
     pub server: Server,
     /// Datagrams each device sent and was sent.
     pub datagrams: Vec<[u64; 2]>,
-    /// Rules that were broken on the way.
-    pub broken: Vec<String>,
+    /// Rules that hold at any time.
+    pub watch: Watch,
     timeline: Timeline<Event>,
     rng: fastrand::Rng,
     trace: bool,
-    /// The newest value the server told subscribers, by endpoint.
-    newest: BTreeMap<String, i64>,
-    /// When each confirmable message of the server was sent.
-    transmissions: BTreeMap<Vec<u8>, Vec<u64>>,
-    registers: BTreeMap<String, Registers>,
 }
-
-/// The Registers of one device that arrived, and what came of them.
-#[derive(Default)]
-struct Registers {
-    /// The latest that were no copies of each other. The same message from another address is
-    /// another one (RFC 7252 §4.4).
-    latest: VecDeque<(PeerAddr, Vec<u8>)>,
-    arrived: usize,
-    registrations: usize,
-}
-
-/// Registers of a device of which the engine recognises copies.
-const REMEMBERED: usize = 2;
 
 impl World {
     pub fn new(scenario: &Scenario) -> Self {
@@ -122,13 +101,10 @@ impl World {
             network,
             server,
             datagrams: vec![[0; 2]; scenario.devices],
-            broken: Vec::new(),
+            watch: Watch::default(),
             timeline: Timeline::new(),
             rng,
             trace: scenario.trace,
-            newest: BTreeMap::new(),
-            transmissions: BTreeMap::new(),
-            registers: BTreeMap::new(),
         };
         for index in 0..scenario.devices {
             world.add_device(index, &scenario.trouble);
@@ -253,12 +229,12 @@ impl World {
         for index in 0..self.devices.len() {
             if self.devices[index].deadline() <= self.now {
                 let sent = self.devices[index].on_timer(self.now);
-                self.from_device(index, sent);
+                self.send_from_device(index, sent);
             }
         }
         if self.server.next_wake().is_some_and(|at| at <= self.now) {
             let sent = self.server.tick(self.now);
-            self.from_server(sent);
+            self.send_from_server(sent);
         }
     }
 
@@ -267,9 +243,10 @@ impl World {
         match event {
             Event::AtServer(from, device, bytes) => {
                 self.say(|| format!("  {device} at server from {from:?}: {}", describe(&bytes)));
-                self.watch_register(from, device, &bytes);
+                let name = &self.devices[device].name;
+                self.watch.on_arrival(from, name, &bytes);
                 let sent = self.server.receive(now, from, &bytes);
-                self.from_server(sent);
+                self.send_from_server(sent);
             }
             Event::AtDevice(to, bytes) => {
                 let Some(index) = self.network.device_at(&to) else {
@@ -277,11 +254,11 @@ impl World {
                 };
                 self.say(|| format!("  at {index} to {to:?}: {}", describe(&bytes)));
                 let sent = self.devices[index].on_datagram(now, &bytes);
-                self.from_device(index, sent);
+                self.send_from_device(index, sent);
             }
             Event::HandOver(shard) => {
                 let sent = self.server.take_over(now, shard);
-                self.from_server(sent);
+                self.send_from_server(sent);
             }
             other => {
                 self.say(|| format!("{other:?}"));
@@ -305,7 +282,7 @@ impl World {
         }
     }
 
-    fn from_device(&mut self, index: usize, sent: Vec<Vec<u8>>) {
+    fn send_from_device(&mut self, index: usize, sent: Vec<Vec<u8>>) {
         let from = self.network.address(index);
         for bytes in sent {
             self.say(|| format!("{index} sends: {}", describe(&bytes)));
@@ -318,10 +295,11 @@ impl World {
         self.watch_queues();
     }
 
-    fn from_server(&mut self, sent: Vec<Outgoing>) {
+    fn send_from_server(&mut self, sent: Vec<Outgoing>) {
         for Outgoing { peer, bytes } in sent {
             self.say(|| format!("server sends to {peer:?}: {}", describe(&bytes)));
-            self.watch_transmissions(&bytes);
+            let well = self.now > TROUBLE + RECOVERY;
+            self.watch.on_transmission(self.now, well, &bytes);
             // What goes to an address that the NAT has closed is lost.
             let Some(index) = self.network.device_at(&peer) else {
                 continue;
@@ -335,81 +313,15 @@ impl World {
             let at = self.now + self.rng.u64(0..5);
             self.timeline.plan(at, Event::HandOver(shard));
         }
-        self.watch_events();
-        self.watch_queues();
-    }
-
-    fn watch_events(&mut self) {
         for event in self.server.events() {
-            let endpoint = event.endpoint.to_string();
-            match event.kind {
-                EventKind::Registered { .. } => self.watch_registration(endpoint),
-                EventKind::Telemetry { value, .. } => {
-                    self.watch_value(endpoint, value.as_i64().unwrap_or(-1));
-                }
-                _ => {}
-            }
+            self.watch.on_event(self.now, &event);
         }
-    }
-
-    /// A value never gives way to an older one: the devices' values only grow.
-    fn watch_value(&mut self, endpoint: String, value: i64) {
-        let newest = self.newest.entry(endpoint).or_default();
-        if value < *newest {
-            self.broken.push(format!("{value} after {newest}"));
-        }
-        *newest = value;
-    }
-
-    fn watch_register(&mut self, from: PeerAddr, device: usize, bytes: &[u8]) {
-        if path(&parse(bytes), CoapOption::UriPath) != "/rd" {
-            return;
-        }
-        let name = self.devices[device].name.clone();
-        let known = self.registers.entry(name).or_default();
-        let register = (from, bytes.to_vec());
-        if !known.latest.contains(&register) {
-            known.arrived += 1;
-            known.latest.push_front(register);
-            known.latest.truncate(REMEMBERED);
-        }
-    }
-
-    /// A Register makes one registration, however many copies of it arrive.
-    fn watch_registration(&mut self, endpoint: String) {
-        let known = self.registers.entry(endpoint.clone()).or_default();
-        known.registrations += 1;
-        if known.registrations > known.arrived {
-            let text = format!("{}: {endpoint} registered again by a copy", self.now);
-            self.broken.push(text);
-        }
-    }
-
-    /// A confirmable message is sent five times at most, each time after twice the wait; once all is
-    /// well nothing is sent twice, and no observation has to be reset.
-    fn watch_transmissions(&mut self, bytes: &[u8]) {
-        let (now, kind) = (self.now, parse(bytes).header.get_type());
-        let well = now > TROUBLE + RECOVERY;
-        if kind == MessageType::Reset && well {
-            self.broken.push(format!("{now}: a Reset"));
-        }
-        if kind != MessageType::Confirmable {
-            return;
-        }
-        let sent = self.transmissions.entry(bytes.to_vec()).or_default();
-        let wait = 2_000 << sent.len().saturating_sub(1);
-        let early = sent.last().is_some_and(|last| now - last < wait);
-        sent.push(now);
-        let most = if well { 1 } else { 5 };
-        if early || sent.len() > most {
-            let text = format!("sent at {sent:?}: {}", describe(bytes));
-            self.broken.push(text);
-        }
+        self.watch_queues();
     }
 
     fn watch_queues(&mut self) {
         if self.timeline.len() > MOST_UNDER_WAY * self.devices.len() + 64 {
-            self.broken.push("a storm of datagrams".to_owned());
+            self.watch.broken.push("a storm of datagrams".to_owned());
         }
     }
 
