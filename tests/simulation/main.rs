@@ -209,7 +209,7 @@ fn everything_at_once_is_survived() {
 
 #[test]
 fn shards_hand_over_to_each_other_in_a_storm() {
-    hold("shards_hand_over_to_each_other_in_a_storm", 120, |seed| {
+    hold("shards_hand_over_to_each_other_in_a_storm", 900, |seed| {
         Scenario {
             shards: 2 + (seed % 2) as u8,
             ..storm(seed)
