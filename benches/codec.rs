@@ -1,5 +1,5 @@
 //! Reading and writing CoAP messages: the borrowed view and the writer, with coap-lite beside
-//! them on the same bytes.
+//! them on the same bytes. Reading and writing values: a Device object in every content format.
 
 use std::hint::black_box;
 use std::time::Duration;
@@ -7,6 +7,8 @@ use std::time::Duration;
 use coap_lite::Packet;
 use criterion::{Criterion, criterion_group, criterion_main};
 use rookery::proto::coap::{Code, MessageType, MessageView, MessageWriter, content_format, option};
+use rookery::proto::lwm2m::codec::{EncodeOptions, decode, encode};
+use rookery::proto::lwm2m::{Path, Record, ResourceType, ResourceTypes, Value};
 
 criterion_group! {
     name = codec;
@@ -14,7 +16,7 @@ criterion_group! {
         .sample_size(20)
         .warm_up_time(Duration::from_millis(300))
         .measurement_time(Duration::from_millis(600));
-    targets = read_and_write, answer
+    targets = read_and_write, answer, device
 }
 criterion_main!(codec);
 
@@ -76,6 +78,106 @@ fn answer(criterion: &mut Criterion) {
             MessageWriter::new(&mut buffer, ack, Code::CHANGED, view.mid(), view.token()).finish()
         });
     });
+}
+
+/// A Device object of 17 values; the throughput is values per second.
+fn device(criterion: &mut Criterion) {
+    let base = Path::instance(3, 0);
+    let records = device_records();
+    for (name, format) in [
+        ("SenML CBOR", content_format::SENML_CBOR),
+        ("SenML JSON", content_format::SENML_JSON),
+        ("TLV", content_format::TLV),
+        ("JSON", content_format::JSON),
+        ("LwM2M CBOR", content_format::LWM2M_CBOR),
+    ] {
+        let mut payload = Vec::with_capacity(2_048);
+        let options = EncodeOptions::DEFAULT;
+        encode(format, &base, &records, options, &mut payload).expect("values that fit");
+        let mut group = criterion.benchmark_group(format!("codec/device in {name}"));
+        group.throughput(criterion::Throughput::Elements(records.len() as u64));
+        group.bench_function("encode", |bench| {
+            let mut buffer = Vec::with_capacity(2_048);
+            bench.iter(|| {
+                buffer.clear();
+                encode(format, &base, black_box(&records), options, &mut buffer)
+            });
+        });
+        group.bench_function("decode", |bench| {
+            bench.iter(|| {
+                let mut count = 0;
+                decode(
+                    format,
+                    &base,
+                    black_box(&payload),
+                    &Device,
+                    0,
+                    &mut |record| {
+                        black_box(record);
+                        count += 1;
+                    },
+                )
+                .expect("a good payload");
+                assert_eq!(count, records.len());
+            });
+        });
+        group.finish();
+    }
+}
+
+/// What Wakaama's device has.
+fn device_records() -> Vec<Record> {
+    let string = |text: &str| Value::String(text.into());
+    let mut records = Vec::new();
+    let mut resource = |id, value| {
+        records.push(Record {
+            path: Path::resource(3, 0, id),
+            time: None,
+            value: Some(value),
+        });
+    };
+    resource(0, string("Open Mobile Alliance"));
+    resource(1, string("Lightweight M2M Client"));
+    resource(2, string("345000123"));
+    resource(3, string("1.0"));
+    resource(9, Value::Integer(100));
+    resource(10, Value::Integer(15));
+    resource(13, Value::Time(3_162_927_041));
+    resource(14, string("+01:00"));
+    resource(15, string("Europe/Berlin"));
+    resource(16, string("U"));
+    for (id, instance, integer) in [
+        (6, 0, 1),
+        (6, 1, 5),
+        (7, 0, 3800),
+        (7, 1, 5000),
+        (8, 0, 125),
+        (8, 1, 900),
+        (11, 0, 0),
+    ] {
+        records.push(Record {
+            path: Path::resource_instance(3, 0, id, instance),
+            time: None,
+            value: Some(Value::Integer(integer)),
+        });
+    }
+    records.sort_by_key(|record| record.path);
+    assert_eq!(records.len(), 17);
+    records
+}
+
+/// The definition of the Device object, as far as it is used.
+struct Device;
+
+impl ResourceTypes for Device {
+    fn resource_type(&self, _: u16, resource: u16) -> Option<(ResourceType, bool)> {
+        Some(match resource {
+            6..=8 | 11 => (ResourceType::Integer, true),
+            9 | 10 => (ResourceType::Integer, false),
+            13 => (ResourceType::Time, false),
+            _ => (ResourceType::String, false),
+        })
+    }
 }
 
 const KNOWN: &[u16] = &[

@@ -1,7 +1,7 @@
 //! What it costs to bring an Update to its endpoint: at rest, activated, and to an actix actor that
 //! each endpoint would have all its life. CPU time and memory, at three fleet sizes.
 //!
-//! `cargo bench --bench dispatch [-- SIZE...]`
+//! `cargo bench --bench dispatch [-- SIZE... rest|notification|activated|resident]`
 
 use std::cell::RefCell;
 use std::net::Ipv4Addr;
@@ -36,12 +36,26 @@ fn main() {
         "{:>10} {:22} {:>12} {:>16}",
         "endpoints", "dispatch", "ns/Update", "bytes/endpoint"
     );
+    let only = std::env::args()
+        .skip(1)
+        .find(|arg| CASES.iter().any(|(name, _)| name == arg));
     for size in sizes {
-        at_rest(size);
-        activated(size);
-        resident(size);
+        for (name, case) in CASES {
+            if only.as_ref().is_none_or(|only| only == name) {
+                case(size);
+            }
+        }
     }
 }
+
+type Case = (&'static str, fn(usize));
+
+const CASES: [Case; 4] = [
+    ("rest", at_rest),
+    ("notification", notified),
+    ("activated", activated),
+    ("resident", resident),
+];
 
 fn report(size: usize, what: &str, nanos: u64, bytes: usize) {
     let per_update = nanos as f64 / UPDATES as f64;
@@ -59,13 +73,36 @@ fn at_rest(size: usize) {
     let bytes = rss() - before;
     let updates = fleet.updates();
     let cpu = cpu_nanos();
-    for (n, (peer, update)) in updates.iter().enumerate() {
-        fleet.receive(*peer, update);
-        if n % BATCH == BATCH - 1 {
-            fleet.end_turn();
+    for batch in updates.chunks(BATCH) {
+        fleet
+            .shard
+            .warm(batch.iter().map(|(_, bytes)| bytes.as_slice()));
+        for (peer, bytes) in batch {
+            fleet.receive(*peer, bytes);
         }
+        fleet.end_turn();
     }
     report(size, "at rest", cpu_nanos() - cpu, bytes);
+}
+
+/// The same for notifications: decoded, mapped, kept.
+fn notified(size: usize) {
+    let before = rss();
+    let mut fleet = Fleet::new(size);
+    fleet.initialise();
+    let bytes = rss() - before;
+    let notifications = fleet.notifications();
+    let cpu = cpu_nanos();
+    for batch in notifications.chunks(BATCH) {
+        fleet
+            .shard
+            .warm(batch.iter().map(|(_, bytes)| bytes.as_slice()));
+        for (peer, bytes) in batch {
+            fleet.receive(*peer, bytes);
+        }
+        fleet.end_turn();
+    }
+    report(size, "at rest, notification", cpu_nanos() - cpu, bytes);
 }
 
 /// Each endpoint is in a conversation, so an actor holds it and its mailbox gets the datagrams.
@@ -160,6 +197,7 @@ fn resident(size: usize) {
 struct Fleet {
     shard: Shard,
     locations: Vec<String>,
+    tokens: Vec<Vec<u8>>,
     size: usize,
 }
 
@@ -179,6 +217,7 @@ impl Fleet {
         Self {
             shard,
             locations: Vec::with_capacity(size),
+            tokens: Vec::with_capacity(size),
             size,
         }
     }
@@ -195,7 +234,9 @@ impl Fleet {
                     self.locations.push(location);
                 }
                 self.end_turn();
-                let Some(answer) = answer(&sent) else { break };
+                let Some(answer) = answer(&sent, &mut self.tokens) else {
+                    break;
+                };
                 self.receive(peer(n), &answer);
             }
         }
@@ -233,6 +274,24 @@ impl Fleet {
             (peer(device), bytes)
         };
         (0..UPDATES).map(update).collect()
+    }
+
+    /// Notifications of random devices, each with the next number of the whole fleet.
+    fn notifications(&self) -> Vec<(PeerAddr, Vec<u8>)> {
+        let mut rng = fastrand::Rng::with_seed(7);
+        let notification = |n: usize| {
+            let device = rng.usize(..self.size);
+            let mut bytes = Vec::with_capacity(40);
+            let (kind, token) = (MessageType::NonConfirmable, &self.tokens[device]);
+            let mut writer = MessageWriter::new(&mut bytes, kind, Code::CONTENT, n as u16, token);
+            writer.uint(option::OBSERVE, n as u32 + 1);
+            writer.uint(option::CONTENT_FORMAT, 112);
+            // [{bn: "/3/0/9", v: 87}]
+            writer.payload(b"\x81\xa2\x21\x66/3/0/9\x02\x18\x57");
+            writer.finish();
+            (peer(device), bytes)
+        };
+        (0..UPDATES).map(notification).collect()
     }
 
     fn receive(&mut self, peer: PeerAddr, bytes: &[u8]) {
@@ -293,7 +352,7 @@ fn location(arena: &[u8], created: Option<&rookery::net::mmsg::OutDatagram>) -> 
 }
 
 /// The device's answer to a request of the engine.
-fn answer(request: &[u8]) -> Option<Vec<u8>> {
+fn answer(request: &[u8], tokens: &mut Vec<Vec<u8>>) -> Option<Vec<u8>> {
     let view = MessageView::parse(request).ok()?;
     if !view.code().is_request() {
         return None;
@@ -302,6 +361,7 @@ fn answer(request: &[u8]) -> Option<Vec<u8>> {
     let kind = MessageType::Acknowledgement;
     let mut writer = MessageWriter::new(&mut bytes, kind, Code::CONTENT, view.mid(), view.token());
     if view.observe().is_some() {
+        tokens.push(view.token().to_vec());
         writer.uint(option::OBSERVE, 0);
         writer.payload(b"87");
     } else {

@@ -6,6 +6,7 @@ mod devices;
 mod events;
 mod extract;
 mod import;
+mod models;
 mod openapi;
 mod probes;
 mod problem;

@@ -7,6 +7,7 @@ mod data_directory;
 mod devices;
 mod listeners;
 mod local_api;
+mod models;
 mod run;
 mod serve;
 mod tokens;

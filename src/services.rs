@@ -4,6 +4,7 @@ pub mod devices;
 pub mod endpoint_locks;
 pub mod engine;
 pub mod events;
+pub mod models;
 pub mod profiles;
 pub mod provisioning;
 pub mod storage;

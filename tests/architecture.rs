@@ -11,6 +11,7 @@ const MAY_NAME: &[(&str, &[&str])] = &[
     // The state machine of a device: input and time in, outputs out.
     ("engine/endpoint/core.rs", &["proto"]),
     ("engine/endpoint/conversation.rs", &["proto"]),
+    ("engine/endpoint/notification.rs", &["proto"]),
     ("engine/endpoint/telemetry.rs", &["proto"]),
     ("engine/endpoint/observations.rs", &["proto"]),
     ("engine/endpoint/outputs.rs", &["proto"]),
@@ -48,6 +49,7 @@ const ONLY_IN: &[(&str, &[&str])] = &[
         ],
     ),
     ("axum", &["api"]),
+    ("quick_xml", &["proto/lwm2m/model/ddf"]),
     ("redb", &["store"]),
     ("socket2", &["net"]),
     ("libc", &["net", "ops"]),

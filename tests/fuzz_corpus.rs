@@ -5,8 +5,14 @@ use std::path::Path;
 
 #[path = "../fuzz/properties/block_reassembly.rs"]
 mod block_reassembly;
+#[path = "../fuzz/properties/decode.rs"]
+mod decode;
+#[path = "../fuzz/properties/link_format.rs"]
+mod link_format;
 #[path = "../fuzz/properties/message.rs"]
 mod message;
+#[path = "../fuzz/properties/object_model.rs"]
+mod object_model;
 
 #[test]
 fn message() {
@@ -16,6 +22,21 @@ fn message() {
 #[test]
 fn block_reassembly() {
     hold(block_reassembly::check, &seeds("block_reassembly"), 400);
+}
+
+#[test]
+fn link_format() {
+    hold(link_format::check, &seeds("link_format"), 80);
+}
+
+#[test]
+fn decode() {
+    hold(decode::check, &seeds("decode"), 80);
+}
+
+#[test]
+fn object_model() {
+    hold(object_model::check, &seeds("object_model"), 200);
 }
 
 /// Checks a property on seeds and their beginnings, on mutations of seeds, and on noise, short

@@ -1,10 +1,10 @@
-//! Parts of a request, each with its problems: endpoint names, query parameters, JSON bodies.
+//! Parts of a request, each with its problems: endpoint names, query parameters, bodies.
 
 use std::collections::BTreeMap;
 use std::str::FromStr;
 use std::sync::Arc;
 
-use axum::body::to_bytes;
+use axum::body::{Bytes, to_bytes};
 use axum::extract::rejection::PathRejection;
 use axum::extract::{FromRequest, FromRequestParts, Path, Query, Request};
 use axum::http::request::Parts;
@@ -119,16 +119,32 @@ impl<T: DeserializeOwned> FromRequest<Arc<State>> for JsonBody<T> {
     type Rejection = Problem;
 
     async fn from_request(request: Request, state: &Arc<State>) -> Result<Self, Problem> {
-        require_media_type(request.headers(), &["application/json"])?;
-        let limit = state.options.max_body;
-        let stated = content_length(request.headers());
-        if stated.is_some_and(|length| length > limit as u64) {
-            return Err(too_large(limit));
-        }
-        let bytes = to_bytes(request.into_body(), limit).await;
-        let bytes = bytes.map_err(|error| unreadable_body(error, limit))?;
+        let bytes = read_body(request, state, &["application/json"]).await?;
         parse_json(&bytes).map(Self)
     }
+}
+
+/// An XML document, not parsed.
+pub(super) struct XmlBody(pub(super) Bytes);
+
+impl FromRequest<Arc<State>> for XmlBody {
+    type Rejection = Problem;
+
+    async fn from_request(request: Request, state: &Arc<State>) -> Result<Self, Problem> {
+        let accepted = ["application/xml", "text/xml"];
+        read_body(request, state, &accepted).await.map(Self)
+    }
+}
+
+async fn read_body(request: Request, state: &State, accepted: &[&str]) -> Result<Bytes, Problem> {
+    require_media_type(request.headers(), accepted)?;
+    let limit = state.options.max_body;
+    let stated = content_length(request.headers());
+    if stated.is_some_and(|length| length > limit as u64) {
+        return Err(too_large(limit));
+    }
+    let bytes = to_bytes(request.into_body(), limit).await;
+    bytes.map_err(|error| unreadable_body(error, limit))
 }
 
 /// Refuses a body that is not declared as one of `accepted`.

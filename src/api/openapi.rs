@@ -8,13 +8,13 @@ use utoipa::openapi::security::{HttpAuthScheme, HttpBuilder, SecurityScheme};
 use utoipa::{Modify, OpenApi};
 
 use super::auth::Viewer;
-use super::{devices, events, import, probes, server, tokens, values};
+use super::{devices, events, import, models, probes, server, tokens, values};
 
 #[derive(OpenApi)]
 #[openapi(
     info(
         title = "Rookery",
-        description = "LwM2M server: devices, their values, events. Errors are RFC 9457 problem details.",
+        description = "LwM2M server: devices, their values, events, object definitions. Errors are RFC 9457 problem details.",
     ),
     paths(
         devices::list,
@@ -27,6 +27,10 @@ use super::{devices, events, import, probes, server, tokens, values};
         values::attributes,
         events::all,
         events::of_device,
+        models::list,
+        models::upload,
+        models::show,
+        models::remove,
         tokens::list,
         tokens::create,
         tokens::revoke,

@@ -8,6 +8,7 @@ use serde_json::{Map, Value, json};
 use crate::services::devices::DevicesError;
 use crate::services::engine::EngineError;
 use crate::services::events::TooManyReaders;
+use crate::services::models::{MAX_UPLOADED, ModelsError, ParseModelKeyError};
 use crate::services::profiles;
 use crate::services::provisioning::DeviceError;
 use crate::services::storage::StoreError;
@@ -57,6 +58,10 @@ problem_kinds! {
     InvalidCursor BAD_REQUEST "invalid-cursor" "The cursor is not accepted",
     /// The endpoint name in the path cannot be one.
     InvalidEndpoint BAD_REQUEST "invalid-endpoint" "The endpoint name is not accepted",
+    /// An object definition is refused.
+    InvalidModel BAD_REQUEST "invalid-model" "The object definition is not accepted",
+    /// The path names no object id and version.
+    InvalidModelKey BAD_REQUEST "invalid-model-key" "The object id and version are not accepted",
     /// The request carries no token, or none of this server.
     Unauthorized UNAUTHORIZED "unauthorized" "A valid token is needed",
     /// The role of the token is not enough.
@@ -69,10 +74,16 @@ problem_kinds! {
     NeverRegistered NOT_FOUND "never-registered" "The device has not registered",
     /// There is no such token.
     TokenNotFound NOT_FOUND "token-not-found" "There is no such token",
+    /// There is no such object definition.
+    ModelNotFound NOT_FOUND "model-not-found" "There is no such object definition",
     /// The route does not have this method.
     MethodNotAllowed METHOD_NOT_ALLOWED "method-not-allowed" "The route does not have this method",
     /// There are as many tokens as there may be.
     TooManyTokens CONFLICT "too-many-tokens" "There are too many tokens",
+    /// The object definition is part of the program.
+    BuiltInModel CONFLICT "built-in-model" "The object definition is built in",
+    /// There are as many uploaded object definitions as there may be.
+    TooManyModels CONFLICT "too-many-models" "There are too many object definitions",
     /// The body or a line of it is too large.
     BodyTooLarge PAYLOAD_TOO_LARGE "body-too-large" "The body is too large",
     /// The body is not of the type the route takes.
@@ -261,6 +272,30 @@ impl From<TokenError> for Problem {
             TokenError::Random(_) => Self::new(ProblemKind::Internal, detail),
             TokenError::Store(error) => error.into(),
         }
+    }
+}
+
+impl From<ModelsError> for Problem {
+    fn from(error: ModelsError) -> Self {
+        let detail = error.to_string();
+        match error {
+            ModelsError::NotFound { .. } => Self::new(ProblemKind::ModelNotFound, detail),
+            ModelsError::BuiltIn { .. } => Self::new(ProblemKind::BuiltInModel, detail),
+            ModelsError::Invalid(error) => Self::new(ProblemKind::InvalidModel, detail)
+                .with("line", error.line)
+                .with("reason", error.refusal.to_string()),
+            ModelsError::TooMany => {
+                Self::new(ProblemKind::TooManyModels, detail).with("limit", MAX_UPLOADED)
+            }
+            ModelsError::Cursor(_) => Self::new(ProblemKind::InvalidCursor, detail),
+            ModelsError::Store(error) => error.into(),
+        }
+    }
+}
+
+impl From<ParseModelKeyError> for Problem {
+    fn from(error: ParseModelKeyError) -> Self {
+        Self::new(ProblemKind::InvalidModelKey, error.to_string())
     }
 }
 

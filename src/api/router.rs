@@ -9,7 +9,7 @@ use axum::routing::{delete, get, post};
 
 use super::problem::{Problem, ProblemKind};
 use super::state::{Api, State};
-use super::{accounting, devices, events, import, openapi, probes, server, tokens, values};
+use super::{accounting, devices, events, import, models, openapi, probes, server, tokens, values};
 
 /// The routes of `api`.
 pub fn router(api: Api) -> Router {
@@ -34,6 +34,11 @@ pub fn router(api: Api) -> Router {
         )
         .route("/api/v1/devices/{endpoint}/events", get(events::of_device))
         .route("/api/v1/events", get(events::all))
+        .route("/api/v1/models", get(models::list).post(models::upload))
+        .route(
+            "/api/v1/models/{key}",
+            get(models::show).delete(models::remove),
+        )
         .route("/api/v1/tokens", get(tokens::list).post(tokens::create))
         .route("/api/v1/tokens/{id}", delete(tokens::revoke))
         .route("/api/v1/server", get(server::show))

@@ -14,6 +14,7 @@ use crate::ops::metrics::Exporter;
 use crate::services::devices::Devices;
 use crate::services::engine::Engine;
 use crate::services::events::EventFeed;
+use crate::services::models::Models;
 use crate::services::storage::Store;
 use crate::services::tokens::Tokens;
 
@@ -26,6 +27,8 @@ pub struct Api {
     pub engine: Arc<dyn Engine>,
     /// The device service.
     pub devices: Arc<Devices>,
+    /// The object definitions.
+    pub models: Arc<Models>,
     /// The token service.
     pub tokens: Arc<Tokens>,
     /// The event feed.

@@ -39,6 +39,11 @@ pub(super) enum Command {
         #[command(subcommand)]
         command: DevicesCommand,
     },
+    /// Manage object definitions.
+    Models {
+        #[command(subcommand)]
+        command: ModelsCommand,
+    },
 }
 
 #[derive(Debug, Subcommand)]
@@ -74,6 +79,17 @@ pub(super) enum DevicesCommand {
     Import {
         /// The file.
         file: PathBuf,
+        #[command(flatten)]
+        place: Place,
+    },
+}
+
+#[derive(Debug, Subcommand)]
+pub(super) enum ModelsCommand {
+    /// Upload object definitions in OMA's XML: a file, or every .xml below a directory.
+    Import {
+        /// The file or directory.
+        path: PathBuf,
         #[command(flatten)]
         place: Place,
     },

@@ -1,5 +1,6 @@
 //! The API of a running server, through the socket file in its data directory.
 
+use std::fmt;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -7,7 +8,7 @@ use anyhow::{Context, bail};
 use http_body_util::{BodyExt, Full};
 use hyper::body::{Body, Bytes, Incoming};
 use hyper::client::conn::http1::handshake;
-use hyper::{Method, Request, Response};
+use hyper::{Method, Request, Response, StatusCode};
 use hyper_util::rt::TokioIo;
 use serde_json::Value;
 use tokio::net::UnixStream;
@@ -18,6 +19,24 @@ const CONNECT_TIMEOUT: Duration = Duration::from_secs(2);
 pub(super) struct LocalApi {
     socket: PathBuf,
 }
+
+/// The server answered, but not with a success.
+#[derive(Debug)]
+pub(super) struct Refused {
+    pub(super) status: StatusCode,
+    detail: Option<String>,
+}
+
+impl fmt::Display for Refused {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.detail {
+            Some(detail) => f.write_str(detail),
+            None => write!(f, "the server answers {}", self.status),
+        }
+    }
+}
+
+impl std::error::Error for Refused {}
 
 impl LocalApi {
     pub(super) fn new(socket: PathBuf) -> Self {
@@ -48,7 +67,7 @@ impl LocalApi {
         serde_json::from_slice(&bytes).context("the server's answer is not JSON")
     }
 
-    /// Sends a request; fails unless the answer is a success.
+    /// Sends a request; fails unless the answer is a success, with [`Refused`] when there is one.
     pub(super) async fn send<B>(
         &self,
         method: Method,
@@ -78,9 +97,7 @@ impl LocalApi {
         let status = response.status();
         let bytes = response.into_body().collect().await?.to_bytes();
         let problem: Value = serde_json::from_slice(&bytes).unwrap_or_default();
-        match problem["detail"].as_str() {
-            Some(detail) => bail!("{detail}"),
-            None => bail!("the server answers {status}"),
-        }
+        let detail = problem["detail"].as_str().map(str::to_owned);
+        bail!(Refused { status, detail })
     }
 }

@@ -14,6 +14,7 @@ use rookery::ops::metrics::Exporter;
 use rookery::services::devices::Devices;
 use rookery::services::engine::Engine;
 use rookery::services::events::EventFeed;
+use rookery::services::models::Models;
 use rookery::services::provisioning::Provisioning;
 use rookery::services::storage::Store;
 use rookery::services::tokens::Tokens;
@@ -72,6 +73,7 @@ async fn run(effective: Effective, mut reload: Reload, dev: bool) -> anyhow::Res
     };
     let store: Arc<dyn Store> = Arc::new(open_store(&config.store.path)?);
     let tokens = Arc::new(Tokens::load(store.clone()).await?);
+    let models = Arc::new(Models::load(store.clone()).await?);
     let prepared = prepare_engine(&effective)?;
     let handle = prepared.handle().clone();
     let engine: Arc<dyn Engine> = Arc::new(handle.clone());
@@ -89,6 +91,7 @@ async fn run(effective: Effective, mut reload: Reload, dev: bool) -> anyhow::Res
     let api = Api {
         engine: engine.clone(),
         devices,
+        models: models.clone(),
         tokens: tokens.clone(),
         events: EventFeed::new(move || subscribed.subscribe(), config.api.max_event_streams),
         store,
@@ -127,7 +130,7 @@ async fn run(effective: Effective, mut reload: Reload, dev: bool) -> anyhow::Res
     );
 
     while let signals::Told::Reload = signals.next().await {
-        reload.run(&tokens).await;
+        reload.run(&tokens, &models).await;
     }
 
     // Whoever sends traffic is told first, devices are served to the end, then the API ends; the

@@ -25,7 +25,8 @@ pub struct EngineConfig {
     pub max_bodies: usize,
     /// Bytes of all bodies a shard puts together.
     pub max_bodies_bytes: usize,
-    /// New devices that one address may register per second, after a burst of four times as many.
+    /// New devices that one address and port may register per second, after a burst of four times as
+    /// many.
     pub newcomers_per_second: u32,
     /// Receive buffer of each socket.
     pub recv_buffer: usize,
@@ -47,7 +48,7 @@ impl Default for EngineConfig {
             max_body: 65_536,
             max_bodies: 1_024,
             max_bodies_bytes: 8 << 20,
-            newcomers_per_second: 512,
+            newcomers_per_second: 4_096,
             recv_buffer: 4 << 20,
             send_buffer: 4 << 20,
             transmission: TransmissionParams::default(),

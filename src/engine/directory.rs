@@ -69,12 +69,13 @@ pub enum Admission {
 pub struct Directory {
     key: (u64, u64),
     names: DashMap<Fingerprint, Known, ahash::RandomState>,
-    /// Addresses whose datagrams the kernel steers to another shard than the one their endpoint lives on.
+    /// Addresses whose datagrams the kernel steers to another shard than the one that their endpoint,
+    /// of several the one that came last, lives on.
     strays: DashMap<PeerAddr, u8, ahash::RandomState>,
     unknown: Option<ProfileId>,
 }
 
-/// Strays remembered at most; beyond that their Sends are refused until they update.
+/// Strays remembered at most; beyond that Sends from further ones are refused.
 const MAX_STRAYS: usize = 1 << 20;
 
 impl Directory {
@@ -168,9 +169,14 @@ impl Directory {
         }
     }
 
-    /// Forgets a stray.
-    pub fn unstray(&self, peer: &PeerAddr) {
+    /// Datagrams from `peer` belong to where the kernel brings them again.
+    pub fn steered(&self, peer: &PeerAddr) {
         self.strays.remove(peer);
+    }
+
+    /// Forgets that datagrams from `peer` belong to `shard`.
+    pub fn unstray(&self, peer: &PeerAddr, shard: u8) {
+        self.strays.remove_if(peer, |_, home| *home == shard);
     }
 
     /// The shard that a stray address belongs to.

@@ -6,6 +6,7 @@ pub mod conversation;
 pub mod core;
 pub mod describe;
 pub mod identity;
+mod notification;
 pub mod observations;
 pub mod outputs;
 pub mod plan;

@@ -280,6 +280,15 @@ impl ShardMetrics {
         self.rejected[reason as usize].add(1);
     }
 
+    /// Takes over the running total, which wraps, of what the kernel dropped at the shard's socket.
+    pub fn kernel_dropped(&self, total: u32) {
+        // What was counted so far is the total before, but for its overflows.
+        let new = total.wrapping_sub(self.kernel_drops.get() as u32) as i32;
+        if let Ok(new) = u64::try_from(new) {
+            self.kernel_drops.add(new);
+        }
+    }
+
     /// Counts an answer to a request of a device.
     #[inline]
     pub fn answer(&self, interface: Interface, code: Code) {
@@ -307,6 +316,8 @@ impl ShardMetrics {
         take(&self.attributes, &mut tally.attributes);
         take(&self.telemetry, &mut tally.telemetry);
         take(&self.not_announced, &mut tally.not_announced);
+        let unmatched = &self.rejected[Rejection::Unmatched as usize];
+        take(unmatched, &mut tally.unmatched);
         take(&self.retransmissions, &mut tally.retransmissions);
         self.observations
             .add(std::mem::take(&mut tally.observations));
@@ -317,5 +328,25 @@ impl ShardMetrics {
 fn take(counter: &Counter, n: &mut u64) {
     if *n > 0 {
         counter.add(std::mem::take(n));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_kernels_running_total_of_drops_is_counted_once_and_past_its_overflow() {
+        let metrics = ShardMetrics::default();
+        let counted = |total| {
+            metrics.kernel_dropped(total);
+            metrics.kernel_drops.get()
+        };
+        assert_eq!(counted(5), 5);
+        assert_eq!(counted(5), 5);
+        assert_eq!(counted(1 << 31), 1 << 31);
+        assert_eq!(counted((1 << 31) - 1), 1 << 31, "an older report");
+        assert_eq!(counted(u32::MAX), u64::from(u32::MAX));
+        assert_eq!(counted(2), (1 << 32) + 2);
     }
 }

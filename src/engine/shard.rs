@@ -36,6 +36,7 @@ mod router;
 pub(super) mod run;
 mod standalone;
 mod tell;
+mod warm;
 
 #[cfg(test)]
 mod tests;
@@ -46,6 +47,9 @@ pub use standalone::Standalone;
 
 /// Deadlines handled in one turn; the rest waits for the next one.
 const DEADLINES_PER_TURN: usize = 4096;
+
+/// Bytes of datagrams that wait for a socket whose buffer is full, at most.
+const MAX_UNSENT: usize = 8 << 20;
 
 /// Object lists shared by the devices of a shard, at most; beyond it lists are not shared.
 const MAX_SHARED_LISTS: usize = 1 << 16;
@@ -102,7 +106,6 @@ pub struct Shard {
     events: Vec<Event>,
     event_bus: mpsc::Sender<Vec<Event>>,
     handoffs: Handoffs,
-    registrations: u32,
     next_mid: u16,
     /// Messages in the mailboxes of actors of this shard.
     mailboxes: usize,
@@ -141,7 +144,6 @@ impl Shard {
             events: Vec::new(),
             event_bus,
             handoffs,
-            registrations: 0,
             mailboxes: 0,
             host: None,
             shared,
@@ -199,9 +201,14 @@ impl Shard {
         (&self.out.arena, &self.outbox)
     }
 
-    /// Forgets the first `sent` datagrams of the outbox; the others stay for the next turn.
+    /// Forgets the first `sent` datagrams of the outbox; the others stay for the next turn. When too
+    /// many have piled up they are lost, as if the network had dropped them, and counted.
     pub fn sent(&mut self, sent: usize) {
         self.outbox.drain(..sent);
+        if self.out.arena.len() > MAX_UNSENT {
+            self.metrics.send_errors.add(self.outbox.len() as u64);
+            self.outbox.clear();
+        }
         if self.outbox.is_empty() {
             self.out.arena.clear();
         }

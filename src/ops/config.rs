@@ -124,8 +124,8 @@ impl Default for Config {
             engine: Engine {
                 shards: 0,
                 max_endpoints: 2_000_000,
-                receive_buffer: 8 << 20,
-                send_buffer: 8 << 20,
+                receive_buffer: 4 << 20,
+                send_buffer: 4 << 20,
                 pin: true,
             },
             store: Store {

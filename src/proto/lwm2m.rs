@@ -1,6 +1,7 @@
-//! LwM2M: paths, links, registration parameters, values and their formats.
+//! LwM2M: paths, links, registration parameters, values and their formats, operations.
 
 mod binding;
+mod decimal;
 mod excerpt;
 mod path;
 mod value;
@@ -8,6 +9,8 @@ mod version;
 
 pub mod codec;
 pub mod link;
+pub mod model;
+pub mod operation;
 pub mod registration;
 
 pub use binding::{Binding, BindingError};

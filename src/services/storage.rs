@@ -45,11 +45,13 @@ pub enum Table {
     Tokens,
     /// Provisioned devices by endpoint client name.
     Devices,
+    /// Uploaded object definitions by object id and version.
+    Models,
 }
 
 impl Table {
     /// Every table.
-    pub const ALL: [Self; 2] = [Self::Tokens, Self::Devices];
+    pub const ALL: [Self; 3] = [Self::Tokens, Self::Devices, Self::Models];
 
     /// Name of the table, as stored and as the metric label.
     #[must_use]
@@ -57,6 +59,7 @@ impl Table {
         match self {
             Self::Tokens => "tokens",
             Self::Devices => "devices",
+            Self::Models => "models",
         }
     }
 }

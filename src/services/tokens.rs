@@ -30,7 +30,7 @@ pub const MAX_NAME_CHARS: usize = 100;
 pub enum Role {
     /// Reads.
     Viewer,
-    /// Writes devices.
+    /// Writes devices and object definitions.
     Operator,
     /// Manages tokens.
     Admin,

@@ -7,6 +7,7 @@ mod documentation;
 mod events;
 mod fake_engine;
 mod import;
+mod models;
 mod operations;
 mod problems;
 mod server;

@@ -9,6 +9,7 @@ use rookery::ops::metrics::Exporter;
 use rookery::services::devices::Devices;
 use rookery::services::engine::Engine;
 use rookery::services::events::EventFeed;
+use rookery::services::models::Models;
 use rookery::services::provisioning::Provisioning;
 use rookery::services::storage::Store;
 use rookery::services::tokens::{Role, Tokens};
@@ -62,6 +63,7 @@ impl Server {
                 Provisioning::new(store.clone(), "default"),
             )),
             engine,
+            models: Arc::new(Models::load(store.clone()).await.unwrap()),
             tokens: tokens.clone(),
             events: EventFeed::new(move || subscribed.subscribe(), 2),
             store,

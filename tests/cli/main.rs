@@ -2,5 +2,6 @@
 
 mod commands;
 mod config;
+mod models;
 mod program;
 mod serving;

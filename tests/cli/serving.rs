@@ -57,6 +57,7 @@ fn sighup_applies_log_levels_and_says_what_takes_a_restart() {
     serving.wait_for_log("log.level applied");
     serving.wait_for_log("takes a restart");
     serving.wait_for_log("tokens reloaded");
+    serving.wait_for_log("object definitions reloaded");
     fs::write(&file, "[log]\nlevl = \"info\"\n").unwrap();
     serving.signal("HUP");
     serving.wait_for_log("did you mean log.level?");

@@ -106,6 +106,29 @@ fn a_send_of_an_object_that_is_not_registered_is_not_found() {
     assert_eq!(peer.exchange(&request)[..4], hex("60840002"));
 }
 
+#[test]
+fn a_send_is_of_the_endpoint_that_came_last_to_the_address_whichever_shard_it_lives_on() {
+    let engine = Engine::start();
+    let register_as = |peer: &mut Peer, endpoint: &str, mid| {
+        let query = format!("lwm2m=1.1&ep={endpoint}&lt=60");
+        let register = Datagram::con(POST, mid).path("rd").query(&query);
+        peer.register(&register.payload(b"</1/0>,</3/0>").encode());
+    };
+    // The kernel brings about half of the addresses to each of the two shards.
+    for n in 0..8_u16 {
+        let mut peer = Peer::of(&engine);
+        let resident = format!("resident-{n}");
+        for (step, endpoint) in (1..).zip([&resident, "wanderer", &resident, "wanderer"]) {
+            register_as(&mut peer, endpoint, 2 * step);
+            let value = 10 * i32::from(n) + i32::from(step);
+            let payload = format!(r#"[{{"n":"/3/0/9","v":{value}}}]"#);
+            let answer = peer.exchange(&send(2 * step + 1, payload.as_bytes()).encode());
+            assert_eq!(answer[..2], hex("6044"), "{}", diagnostic(&answer));
+            engine.await_telemetry(endpoint, "batteryLevel", &json!(value));
+        }
+    }
+}
+
 /// An engine and a registered device whose battery level is observed.
 fn observed_device(level: &str) -> (Engine, Peer, Vec<u8>) {
     let engine = Engine::start();

@@ -229,12 +229,12 @@ impl World {
         for index in 0..self.devices.len() {
             if self.devices[index].deadline() <= self.now {
                 let sent = self.devices[index].on_timer(self.now);
-                self.send_from_device(index, sent);
+                self.sent_by_device(index, sent);
             }
         }
         if self.server.next_wake().is_some_and(|at| at <= self.now) {
             let sent = self.server.tick(self.now);
-            self.send_from_server(sent);
+            self.sent_by_server(sent);
         }
     }
 
@@ -246,7 +246,7 @@ impl World {
                 let name = &self.devices[device].name;
                 self.watch.on_arrival(from, name, &bytes);
                 let sent = self.server.receive(now, from, &bytes);
-                self.send_from_server(sent);
+                self.sent_by_server(sent);
             }
             Event::AtDevice(to, bytes) => {
                 let Some(index) = self.network.device_at(&to) else {
@@ -254,11 +254,11 @@ impl World {
                 };
                 self.say(|| format!("  at {index} to {to:?}: {}", describe(&bytes)));
                 let sent = self.devices[index].on_datagram(now, &bytes);
-                self.send_from_device(index, sent);
+                self.sent_by_device(index, sent);
             }
             Event::HandOver(shard) => {
                 let sent = self.server.take_over(now, shard);
-                self.send_from_server(sent);
+                self.sent_by_server(sent);
             }
             other => {
                 self.say(|| format!("{other:?}"));
@@ -282,7 +282,7 @@ impl World {
         }
     }
 
-    fn send_from_device(&mut self, index: usize, sent: Vec<Vec<u8>>) {
+    fn sent_by_device(&mut self, index: usize, sent: Vec<Vec<u8>>) {
         let from = self.network.address(index);
         for bytes in sent {
             self.say(|| format!("{index} sends: {}", describe(&bytes)));
@@ -295,7 +295,7 @@ impl World {
         self.watch_queues();
     }
 
-    fn send_from_server(&mut self, sent: Vec<Outgoing>) {
+    fn sent_by_server(&mut self, sent: Vec<Outgoing>) {
         for Outgoing { peer, bytes } in sent {
             self.say(|| format!("server sends to {peer:?}: {}", describe(&bytes)));
             let well = self.now > TROUBLE + RECOVERY;

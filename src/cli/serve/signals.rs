@@ -3,6 +3,7 @@
 use anyhow::Context;
 use rookery::ops::config::Effective;
 use rookery::ops::logging::LogLevels;
+use rookery::services::models::Models;
 use rookery::services::tokens::Tokens;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tracing::{error, info, warn};
@@ -59,7 +60,7 @@ impl Reload {
         }
     }
 
-    pub(super) async fn run(&mut self, tokens: &Tokens) {
+    pub(super) async fn run(&mut self, tokens: &Tokens, models: &Models) {
         match configuration::load(&self.place, self.dev) {
             Ok(newer) => self.apply(newer),
             Err(error) => {
@@ -73,6 +74,10 @@ impl Reload {
         match tokens.reload().await {
             Ok(count) => info!(count, "tokens reloaded"),
             Err(error) => error!(%error, "tokens were not reloaded"),
+        }
+        match models.reload().await {
+            Ok(count) => info!(count, "object definitions reloaded"),
+            Err(error) => error!(%error, "object definitions were not reloaded"),
         }
     }
 

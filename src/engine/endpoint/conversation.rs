@@ -1,6 +1,9 @@
 //! Requests to the device: one at a time (NSTART 1), in order, until nothing is left to ask.
 
+use std::borrow::Cow;
 use std::collections::VecDeque;
+
+use data_encoding::HEXLOWER_PERMISSIVE;
 
 use crate::proto::coap::block::{BlockValue, BodyReader, Read, ReadError};
 use crate::proto::coap::exchange::{Exchange, Matched, TimerOutcome};
@@ -12,7 +15,7 @@ use crate::proto::time::{NEVER, Tick};
 
 use super::core::{EndpointCore, Inbound, Turn};
 use super::observations::Observation;
-use super::outputs::{DropReason, NotificationResult, Operation, RequestResult, To};
+use super::outputs::{DropReason, Operation, RequestResult, To};
 use super::plan::{ProfilePlan, Step};
 
 /// Timeouts after which a request gives way to others until the device updates: a device that never
@@ -49,9 +52,9 @@ enum Ask {
 
 /// A body of which the first blocks are there.
 #[derive(Debug)]
-struct Partial {
-    reader: Box<BodyReader>,
-    next: BlockValue,
+pub(super) struct Partial {
+    pub(super) reader: Box<BodyReader>,
+    pub(super) next: BlockValue,
 }
 
 /// The request in flight.
@@ -120,6 +123,15 @@ impl Conversation {
     #[must_use]
     pub fn is_idle(&self) -> bool {
         self.flight.is_none() && self.todo.is_empty()
+    }
+
+    /// Fetches the rest of a body next. A newer one of the same path makes an older one worthless.
+    pub(super) fn fetch(&mut self, path: Path, partial: Partial) {
+        self.todo.retain(
+            |task| !matches!(&task.ask, Ask::Remainder { path: waiting, .. } if *waiting == path),
+        );
+        let ask = Ask::Remainder { path, partial };
+        self.todo.push_front(Task { ask, attempts: 0 });
     }
 
     /// When the request in flight wants a timer.
@@ -208,15 +220,10 @@ impl EndpointCore {
 
     /// Sends the request of a task; `partial` is what is there of its answer already.
     fn ask(&mut self, task: Task, partial: Option<Partial>, turn: &mut Turn<'_>) {
+        let token = self.free_token();
         let Some(registration) = &self.registration else {
             return;
         };
-        // After 65,536 requests the numbers come round to those of observations.
-        while self.observations.by_token(self.next_token).is_some() {
-            self.next_token = self.next_token.wrapping_add(1);
-        }
-        let token = self.next_token;
-        self.next_token = self.next_token.wrapping_add(1);
         let mut message = Vec::with_capacity(48);
         let mut writer = MessageWriter::new(
             &mut message,
@@ -230,7 +237,7 @@ impl EndpointCore {
         }
         let root = registration.links.alternate_path().unwrap_or("/");
         for segment in root.split('/').filter(|segment| !segment.is_empty()) {
-            writer.option(option::URI_PATH, segment.as_bytes());
+            writer.option(option::URI_PATH, &percent_decoded(segment));
         }
         for segment in task.ask.path().segments() {
             writer.option(option::URI_PATH, decimal(*segment, &mut [0; 5]));
@@ -255,6 +262,16 @@ impl EndpointCore {
         }
     }
 
+    /// A token that no observation has, after 65,536 requests too.
+    fn free_token(&mut self) -> u16 {
+        let from = self.next_token;
+        let mut tokens = (0..=u16::MAX).map(|n| from.wrapping_add(n));
+        let free = tokens.find(|token| self.observations.by_token(*token).is_none());
+        let token = free.unwrap_or(from);
+        self.next_token = token.wrapping_add(1);
+        token
+    }
+
     /// A response or a notification of the device.
     pub(super) fn on_response(&mut self, message: &Inbound<'_>, turn: &mut Turn<'_>) {
         let view = &message.view;
@@ -268,6 +285,7 @@ impl EndpointCore {
             return self.on_answer(flight, message, turn);
         }
         if view.kind() == MessageType::Acknowledgement {
+            turn.out.tally.unmatched += 1;
             return;
         }
         let sequence = turn
@@ -280,6 +298,7 @@ impl EndpointCore {
             acknowledge(view, turn);
             return self.on_notification(sequence, message, turn);
         }
+        turn.out.tally.unmatched += 1;
         // Nobody waits for it: a reset also ends an observation that only the device remembers.
         let reset = MessageWriter::empty(&mut turn.out.arena, MessageType::Reset, view.mid());
         turn.out.send(To::Sender, reset);
@@ -328,7 +347,7 @@ impl EndpointCore {
         }
     }
 
-    fn discard_body(&mut self, path: Path, error: &ReadError, turn: &mut Turn<'_>) {
+    pub(super) fn discard_body(&mut self, path: Path, error: &ReadError, turn: &mut Turn<'_>) {
         let reason = error.discriminant();
         turn.out.tally.dropped[DropReason::Undecodable as usize] += 1;
         self.problems.note(
@@ -372,72 +391,6 @@ impl EndpointCore {
         let path = Some(ask.path());
         self.problems
             .note(turn.now.wall, "request_refused", path, detail, turn.out);
-    }
-
-    fn on_notification(&mut self, sequence: u16, message: &Inbound<'_>, turn: &mut Turn<'_>) {
-        let view = &message.view;
-        let Some(observation) = self.observations.by_token(sequence) else {
-            return;
-        };
-        let path = observation.path;
-        let tally = &mut turn.out.tally;
-        turn.out.verified = true;
-        if !view.code().is_success() {
-            tally.notifications[NotificationResult::Error as usize] += 1;
-            tally.observations -= i64::from(self.observations.remove(sequence).is_some());
-            let detail = format!("the device ended the observation with {}", view.code());
-            self.problems.note(
-                turn.now.wall,
-                "observation_ended",
-                Some(path),
-                detail,
-                turn.out,
-            );
-            return;
-        }
-        observation.notifications = observation.notifications.saturating_add(1);
-        let fresh = view
-            .observe()
-            .is_none_or(|seq| observation.freshness.accept(seq, turn.now.tick));
-        if !fresh {
-            tally.notifications[NotificationResult::Stale as usize] += 1;
-            tally.dropped[DropReason::Stale as usize] += 1;
-            return;
-        }
-        if has_more(view) {
-            tally.notifications[NotificationResult::Accepted as usize] += 1;
-            return self.fetch_remainder(path, view, turn);
-        }
-        let taken = self.take_payload(&path, view.content_format(), message.body, turn);
-        let result = if taken {
-            NotificationResult::Accepted
-        } else {
-            NotificationResult::Undecodable
-        };
-        turn.out.tally.notifications[result as usize] += 1;
-    }
-
-    /// Fetches the blocks that follow the first one of a notification.
-    fn fetch_remainder(&mut self, path: Path, view: &MessageView<'_>, turn: &mut Turn<'_>) {
-        let mut reader = new_reader(turn);
-        let next = match reader.feed(view) {
-            Ok(Read::Ask(next)) => next,
-            Ok(Read::Complete(body)) => {
-                self.take_payload(&path, view.content_format(), &body, turn);
-                return;
-            }
-            Err(error) => return self.discard_body(path, &error, turn),
-        };
-        let conversation = self.conversation.get_or_insert_default();
-        // A newer notification makes the remainder of an older one worthless.
-        conversation.todo.retain(
-            |task| !matches!(&task.ask, Ask::Remainder { path: waiting, .. } if *waiting == path),
-        );
-        let ask = Ask::Remainder {
-            path,
-            partial: Partial { reader, next },
-        };
-        conversation.todo.push_front(Task { ask, attempts: 0 });
     }
 
     /// An empty acknowledgement of the request in flight: the response will come separately.
@@ -489,8 +442,8 @@ impl EndpointCore {
         }
     }
 
-    /// No answer in time: the request waits for the next message of the device, a few times, and then
-    /// for its next Update.
+    /// No answer in time: it is asked again a few times, at once when the device acknowledged and else
+    /// after its next message; then it waits for the device's next Update.
     fn on_timeout(&mut self, flight: Flight, acknowledged: bool, turn: &mut Turn<'_>) {
         self.ended(&flight, RequestResult::Timeout, turn);
         self.reachable = acknowledged;
@@ -502,10 +455,10 @@ impl EndpointCore {
         } else {
             "not answered"
         };
-        let next = if attempts < MAX_ATTEMPTS {
-            "tried again when the device speaks"
-        } else {
-            "tried again when the device updates"
+        let next = match (attempts < MAX_ATTEMPTS, acknowledged) {
+            (true, true) => "tried again",
+            (true, false) => "tried again when the device speaks",
+            (false, _) => "tried again when the device updates",
         };
         let detail = format!("{} {what} in time; {next}", task.ask.operation().name());
         self.problems.note(
@@ -557,13 +510,37 @@ fn acknowledge(view: &MessageView<'_>, turn: &mut Turn<'_>) {
 }
 
 /// A reader that takes the largest blocks a device offers.
-fn new_reader(turn: &Turn<'_>) -> Box<BodyReader> {
+pub(super) fn new_reader(turn: &Turn<'_>) -> Box<BodyReader> {
     Box::new(BodyReader::new(LARGEST_BLOCK, turn.max_body))
 }
 
-fn has_more(view: &MessageView<'_>) -> bool {
+pub(super) fn has_more(view: &MessageView<'_>) -> bool {
     view.block2()
         .is_some_and(|block| block.is_ok_and(|block| block.more()))
+}
+
+/// A segment of a link as a Uri-Path option carries it (RFC 7252 §6.4). What is no percent-encoding
+/// stands for itself.
+fn percent_decoded(segment: &str) -> Cow<'_, [u8]> {
+    if !segment.contains('%') {
+        return Cow::Borrowed(segment.as_bytes());
+    }
+    let mut decoded = Vec::with_capacity(segment.len());
+    let mut rest = segment.as_bytes();
+    while let [first, behind @ ..] = rest {
+        let pair = behind.get(..2).filter(|_| *first == b'%');
+        match pair.and_then(|pair| HEXLOWER_PERMISSIVE.decode(pair).ok()) {
+            Some(byte) => {
+                decoded.extend(byte);
+                rest = &behind[2..];
+            }
+            None => {
+                decoded.push(*first);
+                rest = behind;
+            }
+        }
+    }
+    Cow::Owned(decoded)
 }
 
 fn decimal(number: u16, digits: &mut [u8; 5]) -> &[u8] {

@@ -159,6 +159,12 @@ impl EndpointCore {
         self.fault = true;
     }
 
+    /// Makes the next token the first one again.
+    #[cfg(test)]
+    pub fn restart_tokens(&mut self) {
+        self.next_token = 0;
+    }
+
     /// Endpoint client name.
     #[must_use]
     pub fn name(&self) -> &str {
@@ -232,6 +238,27 @@ impl EndpointCore {
             .map_or(0, |conversation| conversation.pending())
     }
 
+    /// Reads something of each part of the state that a message touches.
+    #[must_use]
+    pub fn touch(&self) -> u64 {
+        let lifetime = self
+            .registration
+            .as_ref()
+            .map_or(0, |registration| registration.lifetime.unwrap_or(0));
+        self.last_seen.as_millis() ^ u64::from(lifetime) ^ u64::from(self.next_token)
+    }
+
+    /// Reads something of what lies outside the slot and a notification touches.
+    #[must_use]
+    pub fn touch_heap(&self) -> u64 {
+        let observation = self
+            .observations
+            .iter()
+            .next()
+            .map_or(0, |observation| observation.token);
+        u64::from(observation) ^ self.values.touch()
+    }
+
     /// Number of observations.
     #[must_use]
     pub fn observation_count(&self) -> usize {
@@ -284,10 +311,10 @@ impl EndpointCore {
 
     fn on_update(&mut self, message: &Inbound<'_>, woke: bool, turn: &mut Turn<'_>) {
         let Some(registration) = &mut self.registration else {
-            return self.answer(message, &Reply::code(Code::NOT_FOUND), turn);
+            return self.answer(message, &Reply::no_registration(), turn);
         };
         let checked = UpdateParams::parse(message.view.uri_query())
-            .and_then(|params| params.check(registration.version).map(|()| params));
+            .and_then(|params| registration.check(&params).map(|()| params));
         let params = match checked {
             Ok(params) => params,
             Err(error) => {
@@ -339,13 +366,18 @@ impl EndpointCore {
             (Some(_), None) => {}
         }
         if before.is_some() {
+            // What is announced no more is observed no more: a late notification is reset.
+            let gone = self
+                .observations
+                .retain(|observation| links.announces(&observation.path));
+            turn.out.tally.observations -= gone as i64;
             self.report_unannounced(&links, turn);
         }
     }
 
     fn on_deregister(&mut self, message: &Inbound<'_>, turn: &mut Turn<'_>) {
         if self.registration.is_none() {
-            return self.answer(message, &Reply::code(Code::NOT_FOUND), turn);
+            return self.answer(message, &Reply::no_registration(), turn);
         }
         self.end_registration(turn.out);
         self.answer(message, &Reply::code(Code::DELETED), turn);

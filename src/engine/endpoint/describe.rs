@@ -76,9 +76,7 @@ pub fn registration(core: &EndpointCore, around: &Surroundings<'_>) -> Registrat
         }),
         queue_mode: registration.is_some_and(|r| r.queue_mode),
         sms: extras.and_then(|extras| extras.sms.as_deref().map(str::to_owned)),
-        lifetime: registration
-            .map(|r| r.lifetime)
-            .filter(|seconds| *seconds > 0),
+        lifetime: registration.and_then(|r| r.lifetime),
         registered_at: registration.map(|r| r.since),
         last_seen: summary.last_seen,
         expires,

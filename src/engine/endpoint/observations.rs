@@ -67,6 +67,15 @@ impl Observations {
         Some(removed)
     }
 
+    /// Keeps those that `wanted` selects. Returns how many were removed.
+    pub fn retain(&mut self, wanted: impl FnMut(&Observation) -> bool) -> usize {
+        let mut list = std::mem::take(&mut self.list).into_vec();
+        let before = list.len();
+        list.retain(wanted);
+        self.list = list.into();
+        before - self.list.len()
+    }
+
     /// Removes all. Returns how many there were.
     pub fn clear(&mut self) -> usize {
         std::mem::take(&mut self.list).len()

@@ -248,6 +248,8 @@ pub struct Tally {
     pub retransmissions: u64,
     /// Mapped resources that the device did not announce.
     pub not_announced: u64,
+    /// Responses nobody waited for.
+    pub unmatched: u64,
     /// Observations begun minus observations ended.
     pub observations: i64,
     /// Sends received with a usable payload.

@@ -4,14 +4,13 @@ use std::sync::Arc;
 
 use crate::proto::coap::{Code, MessageView};
 use crate::proto::lwm2m::link::{LinkInterner, ObjectLinks};
-use crate::proto::lwm2m::registration::{RegisterParams, UpdateParams};
+use crate::proto::lwm2m::registration::{
+    MAX_ADDITIONAL, RegisterParams, RegistrationError, UpdateParams, lifetime_in_force,
+};
 use crate::proto::lwm2m::{Binding, LwM2mVersion};
 use crate::proto::time::{NEVER, Now, Tick, UnixMillis};
 
 use super::reply::Reply;
-
-/// Lifetime of a registration that states none: 86,400 s (LwM2M Core 1.2 §6.2.1).
-pub const DEFAULT_LIFETIME: u32 = 86_400;
 
 /// How long a device in queue mode listens after a message: `MAX_TRANSMIT_WAIT` (RFC 7252 §4.8.2).
 pub const AWAKE_MILLIS: u64 = 93_000;
@@ -25,8 +24,8 @@ pub struct Registration {
     pub since: UnixMillis,
     /// When it ends unless updated; [`NEVER`] when it does not.
     pub expires: Tick,
-    /// Lifetime in seconds, 0 when infinite.
-    pub lifetime: u32,
+    /// Lifetime in seconds; `None` when infinite.
+    pub lifetime: Option<u32>,
     /// LwM2M version.
     pub version: LwM2mVersion,
     /// Transport binding, if stated.
@@ -47,19 +46,33 @@ pub struct Extras {
 }
 
 impl Registration {
-    /// Sets the lifetime and starts it anew. Zero means infinite in LwM2M 1.2 and the default before.
-    pub fn set_lifetime(&mut self, seconds: u32, now: Tick) {
-        self.lifetime = match (seconds, self.version) {
-            (0, LwM2mVersion::V1_0 | LwM2mVersion::V1_1) => DEFAULT_LIFETIME,
-            (seconds, _) => seconds,
-        };
-        self.refresh(now);
+    /// Whether an Update may be taken over.
+    ///
+    /// # Errors
+    /// The version has no such binding, or the registration would have more than [`MAX_ADDITIONAL`]
+    /// parameters unknown to LwM2M.
+    pub fn check(&self, params: &UpdateParams<'_>) -> Result<(), RegistrationError> {
+        params.check(self.version)?;
+        let known = self.extras.iter().flat_map(|extras| &extras.additional);
+        let new = params.additional.iter().filter(|(key, _)| {
+            let mut known = known.clone();
+            known.all(|(other, _)| **other != **key)
+        });
+        if known.clone().count() + new.count() > MAX_ADDITIONAL {
+            return Err(RegistrationError::TooManyParameters);
+        }
+        Ok(())
     }
 
     /// Takes over what an Update states and starts the lifetime anew.
     pub fn update(&mut self, params: &UpdateParams<'_>, now: Tick) {
         if let Some(binding) = params.binding {
             self.binding = Some(binding);
+            // In LwM2M 1.0 the binding says whether there is a queue; later versions say it at
+            // Register alone.
+            if self.version == LwM2mVersion::V1_0 {
+                self.queue_mode = binding.queue_mode();
+            }
         }
         if let Some(sms) = params.sms {
             self.extras.get_or_insert_default().sms = Some(sms.into());
@@ -71,17 +84,17 @@ impl Registration {
                 None => additional.push((key.into(), value.into())),
             }
         }
-        match params.lifetime {
-            Some(seconds) => self.set_lifetime(seconds, now),
-            None => self.refresh(now),
+        if params.lifetime.is_some() {
+            self.lifetime = lifetime_in_force(params.lifetime, self.version);
         }
+        self.refresh(now);
     }
 
     /// Starts the lifetime anew.
     pub fn refresh(&mut self, now: Tick) {
         self.expires = match self.lifetime {
-            0 => NEVER,
-            seconds => now.plus_millis(u64::from(seconds) * 1000),
+            None => NEVER,
+            Some(seconds) => now.plus_millis(u64::from(seconds) * 1000),
         };
     }
 }
@@ -128,7 +141,7 @@ impl<'a> RegisterRequest<'a> {
             code: Code::from_u8(error.coap_code()),
             diagnostic: error.to_string(),
         })?;
-        let version = params.version.unwrap_or(LwM2mVersion::V1_0);
+        let version = params.version_in_force();
         let links = links.intern(body, version).map_err(|error| Refusal {
             code: Code::BAD_REQUEST,
             diagnostic: error.to_string(),
@@ -158,14 +171,14 @@ impl<'a> RegisterRequest<'a> {
         let mut registration = Registration {
             since: now.wall,
             expires: NEVER,
-            lifetime: 0,
+            lifetime: params.lifetime_in_force(),
             version: self.version,
             binding: params.binding,
             queue_mode: params.queue_mode,
             extras,
             links: self.links,
         };
-        registration.set_lifetime(params.lifetime.unwrap_or(DEFAULT_LIFETIME), now.tick);
+        registration.refresh(now.tick);
         registration
     }
 }

@@ -20,6 +20,8 @@ pub struct Reply<'a> {
     pub max_age: Option<u32>,
     /// Acknowledged block of the request.
     pub block1: Option<BlockValue>,
+    /// Which block the payload is of a larger one.
+    pub block2: Option<BlockValue>,
     /// Largest body that would be taken (RFC 7959 §2.9.3).
     pub size1: Option<u32>,
     /// Representation or diagnostic payload.
@@ -36,6 +38,7 @@ impl<'a> Reply<'a> {
             content_format: None,
             max_age: None,
             block1: None,
+            block2: None,
             size1: None,
             payload: &[],
         }
@@ -48,6 +51,19 @@ impl<'a> Reply<'a> {
             payload: diagnostic.as_bytes(),
             ..Self::code(code)
         }
+    }
+
+    /// 4.04 to an Update or a De-register of a registration that is not there.
+    #[must_use]
+    pub fn no_registration() -> Self {
+        Self::refusal(Code::NOT_FOUND, "no such registration")
+    }
+
+    /// 4.00 to a Send of nobody who is registered.
+    #[must_use]
+    pub fn nobody_here() -> Self {
+        let text = "no device is registered at this address";
+        Self::refusal(Code::BAD_REQUEST, text)
     }
 
     /// Writes the response to `request`.
@@ -82,6 +98,9 @@ impl<'a> Reply<'a> {
         }
         if let Some(seconds) = self.max_age {
             writer.uint(option::MAX_AGE, seconds);
+        }
+        if let Some(block) = self.block2 {
+            writer.uint(option::BLOCK2, block.encode());
         }
         if let Some(block) = self.block1 {
             writer.uint(option::BLOCK1, block.encode());

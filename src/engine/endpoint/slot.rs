@@ -24,6 +24,17 @@ pub struct Slot {
 }
 
 impl Slot {
+    /// Reads something of each cache line of the slot.
+    #[must_use]
+    pub fn touch(&self) -> u64 {
+        let core = match &self.state {
+            State::Rest(core) => core.touch(),
+            State::Vacant | State::Active(..) | State::Quarantined(_) => 0,
+        };
+        let head = u64::from(self.head.salt) ^ self.head.deadline.as_millis();
+        core ^ head ^ u64::from(self.head.backlog)
+    }
+
     /// Whether an endpoint lives here.
     #[must_use]
     pub fn is_taken(&self) -> bool {
@@ -56,8 +67,8 @@ pub struct Head {
     pub profile: u16,
     /// Salt of the registration; registration ids and tokens of another one do not fit.
     pub salt: u32,
-    /// Which of the endpoints at one address registered last.
-    pub registered_seq: u32,
+    /// Between whom it stands among the endpoints at its address.
+    pub neighbours: Neighbours,
     recent: DedupRing<DEDUP_DEPTH>,
     registers: DedupRing<REGISTERS>,
     /// What may be sent before the peer proves that it is no spoof.
@@ -78,6 +89,27 @@ pub struct Head {
     pub first_panic: Tick,
 }
 
+/// The endpoints before and after one in the list of those at its address, or [`NOBODY`].
+#[derive(Clone, Copy, Debug)]
+pub struct Neighbours {
+    /// Slot of the one before.
+    pub before: u32,
+    /// Slot of the one after.
+    pub after: u32,
+}
+
+/// Stands for no neighbour.
+pub const NOBODY: u32 = u32::MAX;
+
+impl Default for Neighbours {
+    fn default() -> Self {
+        Self {
+            before: NOBODY,
+            after: NOBODY,
+        }
+    }
+}
+
 impl Head {
     /// The head of an endpoint whose first message came from `peer`.
     #[must_use]
@@ -88,7 +120,7 @@ impl Head {
             counted: Presence::Absent,
             profile,
             salt: 0,
-            registered_seq: 0,
+            neighbours: Neighbours::default(),
             recent: DedupRing::default(),
             registers: DedupRing::default(),
             budget: AmplificationBudget::default(),

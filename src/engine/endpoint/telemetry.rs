@@ -33,7 +33,7 @@ impl EndpointCore {
     /// The device sends values of its own accord: `POST /dp` (LwM2M Core 1.2 §6.4.6).
     pub(super) fn on_send(&mut self, message: &Inbound<'_>, turn: &mut Turn<'_>) {
         let Some(registration) = &self.registration else {
-            return self.answer(message, &Reply::code(Code::NOT_FOUND), turn);
+            return self.answer(message, &Reply::nobody_here(), turn);
         };
         let Some(format) = message.view.content_format() else {
             let text = "Send needs a Content-Format, such as 110 or 112";

@@ -59,6 +59,12 @@ impl LatestValues {
         true
     }
 
+    /// Reads something of the values.
+    #[must_use]
+    pub fn touch(&self) -> u64 {
+        u64::from(self.packed.first().copied().unwrap_or_default())
+    }
+
     /// All values: mapping, time, value.
     pub fn iter(&self) -> impl Iterator<Item = (u16, UnixMillis, Value)> + '_ {
         self.entries().filter_map(|(at, end)| {

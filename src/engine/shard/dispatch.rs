@@ -4,7 +4,6 @@ use std::cell::RefCell;
 use std::ops::Range;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::rc::Rc;
-use std::sync::Arc;
 
 use crate::engine::endpoint::actor::{self, Delivery, EndpointMessage};
 use crate::engine::endpoint::core::{EndpointCore, Inbound, Input, Presence, Route, Turn};
@@ -47,7 +46,9 @@ impl Shard {
         let Some(entry) = self.endpoints.get_mut(slot) else {
             return;
         };
-        entry.head.budget.received(datagram.bytes.len());
+        if entry.head.peer == datagram.peer {
+            entry.head.budget.received(datagram.bytes.len());
+        }
         match &entry.state {
             State::Vacant => {}
             State::Quarantined(_) => self.metrics.reject(Rejection::Quarantined),
@@ -154,24 +155,26 @@ impl Shard {
         let Some(entry) = self.endpoints.get(slot) else {
             return;
         };
-        let plan = Arc::clone(&self.shared.profiles[usize::from(entry.head.profile)]);
+        let plan = &*self.shared.profiles[usize::from(entry.head.profile)];
         let mut turn = Turn {
             now: self.now,
             rng: &mut self.rng,
             out: &mut self.out,
-            plan: &plan,
+            plan,
             keys: &self.shared.keys,
             links: &mut self.links,
             transmission: &self.shared.config.transmission,
             max_body: self.shared.config.max_body,
         };
+        let observed = core.observation_count();
         // The state is replaced after a panic, so a half-done change in it is never seen.
         let done = catch_unwind(AssertUnwindSafe(|| core.handle(input, &mut turn)));
         if done.is_err() {
             self.metrics.actor_restarts.add(1);
             self.out.forget_call();
+            self.out.tally.observations = -(observed as i64);
             let fresh = EndpointCore::new(core.name(), core.place(), core.mids());
-            *core = std::mem::replace(core, fresh).rebuilt(&plan);
+            *core = std::mem::replace(core, fresh).rebuilt(plan);
             self.count_panic(slot);
         }
         self.apply(slot, core, sender);
@@ -200,11 +203,7 @@ impl Shard {
             head.budget.verify();
         }
         head.awaiting = self.out.awaiting.take();
-        if head.salt != core.place().salt {
-            head.salt = core.place().salt;
-            self.registrations = self.registrations.wrapping_add(1);
-            head.registered_seq = self.registrations;
-        }
+        let renewed = std::mem::replace(&mut head.salt, core.place().salt) != core.place().salt;
         head.deadline = match presence {
             Presence::Absent => now.plus_millis(u64::from(self.shared.config.forget_after) * 1000),
             _ => core.deadline(),
@@ -212,6 +211,11 @@ impl Shard {
         let deadline = head.deadline;
         if deadline != NEVER {
             self.wheel.arm(slot, &mut head.held, deadline);
+        }
+        if renewed && presence != Presence::Absent {
+            let peer = head.peer;
+            self.endpoints.put_first(slot);
+            self.claim(&peer);
         }
         self.recount(slot, presence, core.pending_requests());
         if !self.out.happenings.is_empty() {
@@ -226,7 +230,12 @@ impl Shard {
         };
         let len = send.bytes.len();
         let (peer, local) = match (send.to, sender) {
-            (To::Sender, Some(sender)) => (sender.peer, sender.local),
+            (To::Sender, Some(sender)) => {
+                if sender.peer == entry.head.peer {
+                    entry.head.budget.charge(len);
+                }
+                (sender.peer, sender.local)
+            }
             (To::Device | To::Sender, _) => {
                 if !entry.head.budget.try_spend(len) {
                     self.metrics.reject(Rejection::Amplification);
@@ -255,7 +264,8 @@ impl Shard {
     /// The state machine comes back from a call: it stays at rest, or an actor takes it over when a
     /// conversation has begun.
     fn put_back(&mut self, slot: u32, core: EndpointCore) {
-        let host = self.host.as_ref().filter(|_| core.busy()).cloned();
+        let busy = core.busy() && !self.quarantine_is_due(slot);
+        let host = self.host.as_ref().filter(|_| busy).cloned();
         let Some(entry) = self.endpoints.get_mut(slot) else {
             return;
         };
@@ -287,14 +297,14 @@ impl Shard {
         }
     }
 
-    /// Whether an actor has nothing left to do.
+    /// Whether an actor has nothing left to do, or does harm.
     #[must_use]
     pub fn may_rest(&self, slot: u32, core: &EndpointCore) -> bool {
         let idle = self
             .endpoints
             .get(slot)
             .is_none_or(|entry| entry.head.backlog == 0);
-        idle && !core.busy()
+        idle && (!core.busy() || self.quarantine_is_due(slot))
     }
 
     /// An actor gives the state machine back.
@@ -311,8 +321,13 @@ impl Shard {
         self.quarantine_if_due(slot);
     }
 
-    /// An actor ends and takes its endpoint with it.
+    /// An actor ends and takes its endpoint with it, and what is left in its mailbox.
     pub fn retire(&mut self, slot: u32, core: &EndpointCore) {
+        let left = self
+            .endpoints
+            .get(slot)
+            .map_or(0, |entry| entry.head.backlog);
+        self.mailboxes = self.mailboxes.saturating_sub(usize::from(left));
         self.metrics.active.add(-1);
         self.forget(slot, core);
     }

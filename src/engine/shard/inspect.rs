@@ -41,25 +41,21 @@ impl Shard {
                     State::Active(actor, core) if core.borrow().name() == endpoint => {
                         actor.do_send(EndpointMessage::Remove(reply));
                         self.mailed(slot);
+                        return true;
                     }
-                    State::Vacant | State::Active(..) => {
+                    State::Rest(core) if core.name() == endpoint => {}
+                    State::Quarantined(core) if core.name() == endpoint => {}
+                    _ => {
                         let _ = reply.send(false);
-                    }
-                    State::Rest(_) | State::Quarantined(_) => {
-                        let core = match std::mem::replace(&mut entry.state, State::Vacant) {
-                            State::Rest(core) => core,
-                            State::Quarantined(core) => *core,
-                            _ => return true,
-                        };
-                        let same = core.name() == endpoint;
-                        if same {
-                            self.forget(slot, &core);
-                        } else {
-                            entry.state = State::Rest(core);
-                        }
-                        let _ = reply.send(same);
+                        return true;
                     }
                 }
+                match std::mem::replace(&mut entry.state, State::Vacant) {
+                    State::Rest(core) => self.forget(slot, &core),
+                    State::Quarantined(core) => self.forget(slot, &core),
+                    State::Active(..) | State::Vacant => {}
+                }
+                let _ = reply.send(true);
             }
             Command::Drain { reply } => {
                 let _ = reply.send(());

@@ -6,7 +6,7 @@ use crate::engine::directory::Home;
 use crate::engine::endpoint::core::{EndpointCore, Presence};
 use crate::engine::endpoint::identity::{MAX_SLOTS, Place};
 use crate::engine::endpoint::slot::{Head, Slot, State};
-use crate::net::steer;
+use crate::net::{PeerAddr, steer};
 use crate::proto::coap::exchange::MidSequence;
 
 use super::dispatch::Sender;
@@ -67,9 +67,17 @@ impl Shard {
             .observations
             .add(-(core.observation_count() as i64));
         if let Some(entry) = self.endpoints.get(slot) {
-            self.shared.directory.unstray(&entry.head.peer);
+            let peer = entry.head.peer;
             self.endpoints.remove(slot);
+            self.abandon(&peer);
             self.shared.endpoints.fetch_sub(1, Relaxed);
+        }
+    }
+
+    /// Forgets that datagrams from `peer` are for this shard when no endpoint of it is there any more.
+    fn abandon(&self, peer: &PeerAddr) {
+        if self.endpoints.at_address(peer).next().is_none() {
+            self.shared.directory.unstray(peer, self.index);
         }
     }
 
@@ -86,6 +94,11 @@ impl Shard {
         head.panics = head.panics.saturating_add(1);
     }
 
+    pub(super) fn quarantine_is_due(&self, slot: u32) -> bool {
+        let entry = self.endpoints.get(slot);
+        entry.is_some_and(|entry| entry.head.panics >= MAX_PANICS)
+    }
+
     pub(super) fn quarantine_if_due(&mut self, slot: u32) {
         let Some(entry) = self.endpoints.get_mut(slot) else {
             return;
@@ -93,6 +106,7 @@ impl Shard {
         if entry.head.panics < MAX_PANICS {
             return;
         }
+        // An actor lets go of it when its mailbox is empty.
         if let State::Rest(_) = entry.state
             && let State::Rest(core) = std::mem::replace(&mut entry.state, State::Vacant)
         {
@@ -116,9 +130,17 @@ impl Shard {
         entry.head.budget = Default::default();
         entry.head.budget.received(sender.datagram_len);
         self.endpoints.move_to(slot, sender.peer);
-        self.shared.directory.unstray(&before);
-        if steer::shard_of(&sender.peer, usize::from(self.count)) != usize::from(self.index) {
-            self.shared.directory.stray(sender.peer, self.index);
+        self.abandon(&before);
+        self.claim(&sender.peer);
+    }
+
+    /// The endpoint that came last to an address is here: what names no endpoint is for this shard,
+    /// whichever the kernel brings it to.
+    pub(super) fn claim(&self, peer: &PeerAddr) {
+        if steer::shard_of(peer, usize::from(self.count)) == usize::from(self.index) {
+            self.shared.directory.steered(peer);
+        } else {
+            self.shared.directory.stray(*peer, self.index);
         }
     }
 
@@ -136,6 +158,9 @@ impl Shard {
         let before = std::mem::replace(&mut entry.head.counted, presence);
         if before == presence {
             return;
+        }
+        if presence == Presence::Absent {
+            self.endpoints.take_out(slot);
         }
         for (state, step) in [(before, -1), (presence, 1)] {
             match state {

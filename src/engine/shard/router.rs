@@ -3,7 +3,7 @@
 use std::hash::Hasher as _;
 
 use crate::net::PeerAddr;
-use crate::proto::coap::block::{Assembled, Assembler, AssemblerLimits, hash_request};
+use crate::proto::coap::block::{Assembled, Assembler, AssemblerLimits, hash_request, slice};
 use crate::proto::coap::{
     Code, Header, MessageType, MessageView, MessageWriter, content_format, option,
 };
@@ -47,7 +47,7 @@ pub fn assembler(config: &EngineConfig, rng: &mut fastrand::Rng) -> Assembler<Bo
 }
 
 /// Critical options the server role understands; Proxy-Uri and Proxy-Scheme to refuse them properly.
-const KNOWN_CRITICAL: [u16; 8] = [
+const KNOWN_CRITICAL: [u16; 9] = [
     option::URI_HOST,
     option::URI_PORT,
     option::URI_PATH,
@@ -56,7 +56,15 @@ const KNOWN_CRITICAL: [u16; 8] = [
     option::BLOCK1,
     option::BLOCK2,
     option::PROXY_URI,
+    option::PROXY_SCHEME,
 ];
+
+/// Critical options the client role understands in responses.
+const KNOWN_CRITICAL_IN_RESPONSES: [u16; 2] = [option::BLOCK1, option::BLOCK2];
+
+/// Endpoints of one address among which the one that waits for an empty acknowledgement is looked
+/// for, those that registered last first. The response names its endpoint by token anyway.
+const SEARCHED_AT_ADDRESS: usize = 256;
 
 /// What `GET /.well-known/core` answers (RFC 6690, LwM2M Core 1.2 §6.4).
 const WELL_KNOWN_CORE: &[u8] = b"</rd>;rt=\"core.rd\",</dp>";
@@ -103,6 +111,7 @@ impl Shard {
         let waiting = self
             .endpoints
             .at_address(&datagram.peer)
+            .take(SEARCHED_AT_ADDRESS)
             .find(|(_, head)| awaiting(head));
         if let Some((slot, _)) = waiting {
             return self.deliver(slot, datagram, view, route, None);
@@ -116,6 +125,15 @@ impl Shard {
     }
 
     fn on_response(&mut self, datagram: &Datagram<'_>, view: &MessageView<'_>, origin: Origin) {
+        let known = &KNOWN_CRITICAL_IN_RESPONSES;
+        if view.unrecognised_critical(known).is_some() {
+            // To be rejected, not to be taken for what it would be without it (RFC 7252 §5.4.1).
+            self.metrics.reject(Rejection::BadOption);
+            if view.kind() == MessageType::Confirmable {
+                self.reset(datagram, view.mid());
+            }
+            return;
+        }
         let Some(parts) = self.shared.keys.token_parts(view.token()) else {
             return self.unmatched(datagram, view);
         };
@@ -145,14 +163,17 @@ impl Shard {
         if let Some(number) = view.unrecognised_critical(&KNOWN_CRITICAL) {
             self.metrics.reject(Rejection::BadOption);
             if view.kind() == MessageType::Confirmable {
-                let text = format!("critical option {number} is not understood");
+                let text =
+                    format!("critical option {number} is unknown, repeated or of a wrong length");
                 self.reply(datagram, view, &Reply::refusal(Code::BAD_OPTION, &text));
             }
             return;
         }
-        if view.option(option::PROXY_URI).is_some() {
+        let proxy = [option::PROXY_URI, option::PROXY_SCHEME];
+        if proxy.iter().any(|number| view.option(*number).is_some()) {
             self.metrics.reject(Rejection::NotFound);
-            return self.reply(datagram, view, &Reply::code(Code::PROXYING_NOT_SUPPORTED));
+            let reply = Reply::refusal(Code::PROXYING_NOT_SUPPORTED, "this is no proxy");
+            return self.reply(datagram, view, &reply);
         }
         let mut path = view.uri_path();
         let segments = [path.next(), path.next(), path.next()];
@@ -172,23 +193,42 @@ impl Shard {
             | (_, [Some(b"rd"), Some(_), None])
             | (_, [Some(b".well-known"), Some(b"core"), None]) => {
                 self.metrics.reject(Rejection::MethodNotAllowed);
-                self.reply(datagram, view, &Reply::code(Code::METHOD_NOT_ALLOWED));
+                let text =
+                    "accepted: POST /rd, POST and DELETE /rd/{id}, POST /dp, GET /.well-known/core";
+                self.reply(
+                    datagram,
+                    view,
+                    &Reply::refusal(Code::METHOD_NOT_ALLOWED, text),
+                );
             }
             _ => {
                 self.metrics.reject(Rejection::NotFound);
-                self.reply(datagram, view, &Reply::code(Code::NOT_FOUND));
+                let text = "no such resource; there are /rd, /dp and /.well-known/core";
+                self.reply(datagram, view, &Reply::refusal(Code::NOT_FOUND, text));
             }
         }
     }
 
     fn on_discovery(&mut self, datagram: &Datagram<'_>, view: &MessageView<'_>) {
-        let reply = match view.accept() {
-            None | Some(content_format::LINK_FORMAT) => Reply {
+        let whole = (None, WELL_KNOWN_CORE);
+        let part = match view.block2() {
+            None => Some(whole),
+            Some(block) => block
+                .ok()
+                .and_then(|block| slice(WELL_KNOWN_CORE, block, block.szx()))
+                .map(|(block, payload)| (Some(block), payload)),
+        };
+        let reply = match (view.accept(), part) {
+            (None | Some(content_format::LINK_FORMAT), Some((block2, payload))) => Reply {
                 content_format: Some(content_format::LINK_FORMAT),
-                payload: WELL_KNOWN_CORE,
+                block2,
+                payload,
                 ..Reply::code(Code::CONTENT)
             },
-            Some(_) => Reply::code(Code::NOT_ACCEPTABLE),
+            (None | Some(content_format::LINK_FORMAT), None) => {
+                Reply::refusal(Code::BAD_REQUEST, "there is no such block")
+            }
+            _ => Reply::refusal(Code::NOT_ACCEPTABLE, "offered: content format 40"),
         };
         self.reply(datagram, view, &reply);
     }
@@ -317,7 +357,7 @@ impl Shard {
         } else {
             Interface::Deregister
         };
-        let unknown = Reply::refusal(Code::NOT_FOUND, "no such registration");
+        let unknown = Reply::no_registration();
         let Some(place) = self.shared.keys.place_of(id) else {
             return self.refuse(datagram, view, interface, Rejection::NotFound, &unknown);
         };
@@ -342,22 +382,18 @@ impl Shard {
         self.deliver(place.slot, datagram, view, route, body);
     }
 
-    /// A Send names no registration: the address leads to the endpoint.
+    /// A Send names no registration: the address leads to the endpoint, of several there to the one
+    /// that registered last.
     fn on_send(&mut self, datagram: &Datagram<'_>, view: &MessageView<'_>, origin: Origin) {
-        let registered = self
-            .endpoints
-            .at_address(&datagram.peer)
-            .max_by_key(|(_, head)| head.registered_seq)
-            .map(|(slot, _)| slot);
-        let Some(slot) = registered else {
-            if let Some(shard) = self.shared.directory.stray_home(&datagram.peer)
-                && shard != self.index
-                && origin == Origin::Socket
-            {
-                return self.hand_off(shard, datagram);
-            }
-            let reply =
-                Reply::refusal(Code::BAD_REQUEST, "no device is registered at this address");
+        if origin == Origin::Socket
+            && let Some(shard) = self.shared.directory.stray_home(&datagram.peer)
+            && shard != self.index
+        {
+            return self.hand_off(shard, datagram);
+        }
+        let last = self.endpoints.at_address(&datagram.peer).next();
+        let Some((slot, _)) = last else {
+            let reply = Reply::nobody_here();
             return self.refuse(datagram, view, Interface::Send, Rejection::NotFound, &reply);
         };
         if self.repeated(slot, datagram, view, Route::Send) {
@@ -418,7 +454,10 @@ impl Shard {
             }
             Assembled::TooLarge { limit } => Reply {
                 size1: Some(u32::try_from(limit).unwrap_or(u32::MAX)),
-                ..refusal(Code::REQUEST_ENTITY_TOO_LARGE, "")
+                ..refusal(
+                    Code::REQUEST_ENTITY_TOO_LARGE,
+                    "the body is longer than Size1",
+                )
             },
             Assembled::WrongLength => refusal(
                 Code::BAD_REQUEST,

@@ -223,6 +223,7 @@ impl Io {
             let Ok(received) = self.receive.receive(socket) else {
                 break;
             };
+            shard.warm(self.receive.iter().map(|datagram| datagram.bytes));
             for datagram in self.receive.iter() {
                 let datagram = Datagram {
                     bytes: datagram.bytes,
@@ -238,9 +239,7 @@ impl Io {
                 }
             }
             total += received;
-            if let Some(drops) = self.receive.drops_in_batch() {
-                metrics.kernel_drops.add(drops.into());
-            }
+            metrics.kernel_dropped(self.receive.kernel_drops());
             if received < BATCH {
                 break;
             }

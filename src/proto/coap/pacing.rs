@@ -45,6 +45,15 @@ impl AmplificationBudget {
         left.is_some()
     }
 
+    /// A datagram of this many bytes is sent in any case, being an answer that is bounded on its own:
+    /// what it costs is not there for others.
+    pub fn charge(&mut self, bytes: usize) {
+        if self.credit != UNLIMITED {
+            let spent = u32::try_from(bytes).unwrap_or(u32::MAX);
+            self.credit = self.credit.saturating_sub(spent);
+        }
+    }
+
     /// The peer has shown that it receives at its address; the limit is lifted for good.
     pub const fn verify(&mut self) {
         self.credit = UNLIMITED;
@@ -79,6 +88,19 @@ mod tests {
         assert!(budget.is_verified());
         budget.received(1);
         assert!(budget.try_spend(usize::MAX));
+        assert!(budget.is_verified());
+    }
+
+    #[test]
+    fn an_answer_takes_from_what_else_may_be_sent() {
+        let mut budget = AmplificationBudget::new();
+        budget.received(20);
+        budget.charge(50);
+        assert!(!budget.try_spend(11));
+        budget.charge(50);
+        assert!(!budget.try_spend(1));
+        budget.verify();
+        budget.charge(usize::MAX);
         assert!(budget.is_verified());
     }
 

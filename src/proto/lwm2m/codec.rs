@@ -1,11 +1,12 @@
-//! Content formats: from payloads to values (LwM2M Core, "Data Formats for Transferring Resource
-//! Information").
+//! Content formats: from payloads to values and back (LwM2M Core, "Data Formats for Transferring
+//! Resource Information").
 //!
-//! One file per format. What they share: `output` checks paths and gives values their types,
+//! `encode` is the way back. Of the decoders, one file per format. What they share: `output` checks paths and gives values their types,
 //! `scalar` converts, `name` reads paths, `cbor_reader` and `json_reader` read the notations.
 
 mod cbor;
 mod cbor_reader;
+mod encode;
 mod error;
 mod json_reader;
 mod lwm2m_cbor;
@@ -20,6 +21,7 @@ mod senml_json;
 mod text;
 mod tlv;
 
+pub use encode::{EncodeError, EncodeOptions, FloatWidth, encode, encode_paths};
 pub use error::{DecodeError, Position};
 use output::Output;
 
@@ -39,6 +41,10 @@ pub enum DataFormat {
     SenmlJson,
     /// application/senml+cbor (LwM2M 1.1, RFC 8428 §6).
     SenmlCbor,
+    /// application/senml-etch+json: paths to fetch, values to set or remove (LwM2M 1.2, RFC 8790).
+    SenmlEtchJson,
+    /// application/senml-etch+cbor, the same in CBOR.
+    SenmlEtchCbor,
     /// application/vnd.oma.lwm2m+tlv.
     Tlv,
     /// application/vnd.oma.lwm2m+json (LwM2M 1.0).
@@ -58,6 +64,8 @@ impl DataFormat {
             60 => Self::Cbor,
             110 => Self::SenmlJson,
             112 => Self::SenmlCbor,
+            320 => Self::SenmlEtchJson,
+            322 => Self::SenmlEtchCbor,
             1542 | 11542 => Self::Tlv,
             1543 | 11543 => Self::OmaJson,
             11544 => Self::Lwm2mCbor,
@@ -70,6 +78,18 @@ impl DataFormat {
     pub const fn is_single_value(self) -> bool {
         matches!(self, Self::Text | Self::Opaque | Self::Cbor)
     }
+
+    /// `true` for SenML-ETCH, in which only requests are made.
+    #[must_use]
+    pub const fn is_etch(self) -> bool {
+        matches!(self, Self::SenmlEtchJson | Self::SenmlEtchCbor)
+    }
+
+    /// `true` for a format in which a value may have a time.
+    #[must_use]
+    pub const fn carries_time(self) -> bool {
+        !self.is_single_value() && !matches!(self, Self::Tlv | Self::Lwm2mCbor)
+    }
 }
 
 /// Decodes `payload` of content format `format` and hands each value to `sink` in the order
@@ -78,7 +98,7 @@ impl DataFormat {
 /// `base` is the path the payload answers for: of a read or observation, or [`Path::ROOT`] for Send
 /// and composite operations. Values get the type `types` knows for their Resource, else the one
 /// they have in the payload: text of unknown type is a String, TLV of unknown type is Opaque.
-/// Relative times are counted from `now`.
+/// Relative times are counted from `now`. In SenML-ETCH, the value `null` is a record without value.
 ///
 /// Memory is bounded by the payload: nothing is collected here, and a record takes at least two
 /// bytes of payload.
@@ -107,8 +127,14 @@ pub fn decode(
         DataFormat::Text => text::decode(payload, &mut output),
         DataFormat::Opaque => opaque::decode(payload, &mut output),
         DataFormat::Cbor => cbor::decode(payload, &mut output),
-        DataFormat::SenmlJson => senml_json::decode(payload, now, &mut output),
-        DataFormat::SenmlCbor => senml_cbor::decode(payload, now, &mut output),
+        DataFormat::SenmlJson | DataFormat::SenmlEtchJson => {
+            let nulls = data_format == DataFormat::SenmlEtchJson;
+            senml_json::decode(payload, nulls, now, &mut output)
+        }
+        DataFormat::SenmlCbor | DataFormat::SenmlEtchCbor => {
+            let nulls = data_format == DataFormat::SenmlEtchCbor;
+            senml_cbor::decode(payload, nulls, now, &mut output)
+        }
         DataFormat::Tlv => tlv::decode(payload, &mut output),
         DataFormat::OmaJson => oma_json::decode(payload, now, &mut output),
         DataFormat::Lwm2mCbor => lwm2m_cbor::decode(payload, &mut output),

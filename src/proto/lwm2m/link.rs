@@ -109,6 +109,14 @@ impl ObjectLinks {
         self.object(object).map(|announced| announced.version)
     }
 
+    /// Version of an object: as announced, else the default for the LwM2M version of the
+    /// registration.
+    #[must_use]
+    pub fn version_or_default(&self, object: u16) -> Version {
+        self.version_of(object)
+            .unwrap_or_else(|| default_versions::default_version(object, self.lwm2m))
+    }
+
     /// The announced object with this id.
     #[must_use]
     pub fn object(&self, object: u16) -> Option<&AnnouncedObject> {

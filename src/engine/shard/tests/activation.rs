@@ -196,3 +196,52 @@ fn an_active_endpoint_can_be_removed() {
         assert_eq!(hosted.bench.metric("lwm2m_active_endpoints"), 0.0);
     });
 }
+
+#[test]
+fn what_is_left_in_the_mailbox_of_a_removed_endpoint_keeps_nobody_busy() {
+    hosted(|mut hosted| async move {
+        let sent = hosted.send(peer(1), &register(1, "dev-1")).await;
+        let update = request(Code::POST, 2, &location(&sent[0]), &[], &[]);
+        let slot = hosted.bench.shared.directory.home("dev-1").unwrap().slot;
+        let (reply, answer) = oneshot::channel();
+        let endpoint = "dev-1".to_owned();
+        hosted.shard.borrow_mut().on_command(Command::Remove {
+            slot,
+            endpoint,
+            reply,
+        });
+        // Waits behind the removal.
+        let datagram = Datagram {
+            bytes: &update,
+            peer: peer(1),
+            local: None,
+            truncated: false,
+        };
+        hosted
+            .shard
+            .borrow_mut()
+            .on_datagram(&datagram, Origin::Socket);
+        assert!(answer.await.unwrap());
+        assert_eq!(hosted.shard.borrow().mailboxes(), 0);
+    });
+}
+
+#[test]
+fn an_endpoint_that_panics_again_and_again_in_its_actor_is_quarantined_too() {
+    hosted(|mut hosted| async move {
+        let sent = hosted.send(peer(1), &register(1, "bad")).await;
+        let location = location(&sent[0]);
+        let slot = hosted.bench.shared.directory.home("bad").unwrap().slot;
+        for mid in 2..5 {
+            match &hosted.shard.borrow().endpoints.get(slot).unwrap().state {
+                State::Active(_, core) => core.borrow_mut().inject_fault(),
+                _ => panic!("the endpoint is active"),
+            }
+            let update = request(Code::POST, mid, &location, &[], &[]);
+            hosted.send(peer(1), &update).await;
+        }
+        let view = hosted.inspect("bad", Inspect::Registration).await;
+        assert!(view.state_reason.contains("quarantined"));
+        assert_eq!(hosted.bench.metric("lwm2m_active_endpoints"), 0.0);
+    });
+}

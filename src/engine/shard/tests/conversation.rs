@@ -1,6 +1,7 @@
 //! What follows a Register: observe, read, notifications, Sends.
 
 use super::*;
+use crate::engine::endpoint::slot::State;
 
 #[test]
 fn after_register_the_profile_is_observed_first_and_read_then_one_request_at_a_time() {
@@ -477,4 +478,33 @@ fn requests_go_below_the_alternate_path() {
     let links = b"</lwm2m>;rt=\"oma.lwm2m\",</lwm2m/3/0>";
     let sent = bench.send(peer(1), &request(Code::POST, 1, "/rd", &["ep=alt"], links));
     assert_eq!(sent[1].path(), "/lwm2m/3/0/9");
+}
+
+#[test]
+fn the_path_of_a_link_is_asked_for_without_its_percent_encoding() {
+    let mut bench = Bench::new();
+    let links = b"</my%20things%2F;x%zz%4>;rt=\"oma.lwm2m\",</my%20things%2F;x%zz%4/3/0>";
+    let sent = bench.send(
+        peer(1),
+        &request(Code::POST, 1, "/rd", &["ep=dev-1"], links),
+    );
+    let segments: Vec<_> = sent[1].view().uri_path().collect();
+    assert_eq!(segments, [&b"my things/;x%zz%4"[..], b"3", b"0", b"9"]);
+}
+
+#[test]
+fn a_token_of_an_observation_is_not_used_again() {
+    let mut bench = Bench::new();
+    let (location, first) = registered(&mut bench, peer(1), "dev-1");
+    let token = initialised(&mut bench, peer(1), first);
+    let slot = bench.shared.directory.home("dev-1").unwrap().slot;
+    let State::Rest(core) = &mut bench.shard.endpoints.get_mut(slot).unwrap().state else {
+        panic!("the endpoint is at rest");
+    };
+    // As after 65,536 requests.
+    core.restart_tokens();
+    let update = request(Code::POST, 2, &location, &[], LINKS);
+    let sent = bench.send(peer(1), &update);
+    assert_eq!(sent[1].path(), "/3/0/0");
+    assert_ne!(sent[1].view().token(), token);
 }

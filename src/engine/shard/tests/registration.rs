@@ -409,6 +409,30 @@ fn a_device_in_queue_mode_falls_asleep_and_its_next_message_wakes_it() {
 }
 
 #[test]
+fn an_object_that_an_update_announces_no_more_is_observed_no_more() {
+    let mut bench = Bench::new();
+    let (location, first) = registered(&mut bench, peer(1), "dev-1");
+    let token = initialised(&mut bench, peer(1), first);
+    let update = |mid, links| request(Code::POST, mid, &location, &[], links);
+    bench.send(peer(1), &update(2, b"</1/0>"));
+    assert!(bench.registration("dev-1").observations.is_empty());
+    assert_eq!(bench.metric("lwm2m_observations{strategy=\"single\"}"), 0.0);
+    let options = [(option::OBSERVE, 1)];
+    let kind = MessageType::NonConfirmable;
+    let late = message(kind, Code::CONTENT, 9, &token, &options, b"50");
+    assert_eq!(
+        bench.send(peer(1), &late)[0].view().kind(),
+        MessageType::Reset
+    );
+    let sent = bench.send(peer(1), &update(3, b"</1/0>,</3/0>"));
+    assert_eq!(
+        sent[1].path(),
+        "/3/0/9",
+        "announced again, it is observed again"
+    );
+}
+
+#[test]
 fn new_links_in_an_update_start_the_observations_the_profile_wants() {
     let mut bench = Bench::new();
     let register = request(Code::POST, 1, "/rd", &["ep=n", "lwm2m=1.1"], b"</1/0>");
@@ -430,4 +454,36 @@ fn new_links_in_an_update_start_the_observations_the_profile_wants() {
     let view = bench.registration("n");
     assert_eq!(view.observations.len(), 1);
     assert!(view.problems.is_empty());
+}
+
+#[test]
+fn the_binding_of_an_update_says_in_1_0_whether_there_is_a_queue() {
+    let mut bench = Bench::new();
+    let queries = ["lwm2m=1.0", "ep=dev-1"];
+    let sent = bench.send(peer(1), &request(Code::POST, 1, "/rd", &queries, LINKS));
+    let location = location(&sent[0]);
+    for (mid, binding, queue_mode) in [(2, "b=UQ", true), (3, "b=U", false)] {
+        let update = request(Code::POST, mid, &location, &[binding], &[]);
+        assert_eq!(bench.send(peer(1), &update)[0].code(), Code::CHANGED);
+        assert_eq!(bench.registration("dev-1").queue_mode, queue_mode);
+    }
+}
+
+#[test]
+fn updates_cannot_pile_up_parameters_without_bound() {
+    let mut bench = Bench::new();
+    let (location, _) = registered(&mut bench, peer(1), "dev-1");
+    let mut update = |mid: u16, n: u16| {
+        let parameter = format!("key{n}=value{mid}");
+        let update = request(Code::POST, mid, &location, &[&parameter], &[]);
+        bench.send(peer(1), &update)[0].code()
+    };
+    for n in 0..32 {
+        assert_eq!(update(1_000 + n, n), Code::CHANGED, "{n}");
+    }
+    assert_eq!(update(2_000, 32), Code::BAD_REQUEST);
+    assert_eq!(update(2_001, 31), Code::CHANGED, "a known one is replaced");
+    let additional = bench.registration("dev-1").additional;
+    assert_eq!(additional.len(), 32);
+    assert_eq!(additional["key31"], "value2001");
 }

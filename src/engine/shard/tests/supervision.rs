@@ -23,6 +23,7 @@ fn a_panicking_endpoint_is_rebuilt_with_its_registration_and_its_values() {
         "the message that hurt is lost"
     );
     assert_eq!(bench.metric("lwm2m_actor_restarts_total"), 1.0);
+    assert_eq!(bench.metric("lwm2m_observations"), 0.0);
     let sent = bench.send(peer(1), &update(2));
     assert_eq!(
         sent[0].code(),

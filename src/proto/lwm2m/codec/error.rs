@@ -36,7 +36,7 @@ impl fmt::Display for Position {
 pub enum DecodeError {
     /// No decoder for the content format.
     #[error(
-        "content format {format} is not supported, expected 0, 42, 60, 110, 112, 11542, 11543 or 11544"
+        "content format {format} is not supported, expected 0, 42, 60, 110, 112, 320, 322, 11542, 11543 or 11544"
     )]
     UnsupportedFormat {
         /// Number of the format.

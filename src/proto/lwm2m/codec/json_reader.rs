@@ -127,6 +127,11 @@ impl<'a> JsonReader<'a> {
         }
     }
 
+    /// `true` when the next value is `null`, which is then consumed.
+    pub(super) fn take_null(&mut self) -> bool {
+        self.take_word("null")
+    }
+
     /// Skips one value with everything in it.
     pub(super) fn skip(&mut self) -> Result<(), DecodeError> {
         self.skip_nested(MAX_DEPTH)
@@ -156,7 +161,7 @@ impl<'a> JsonReader<'a> {
             Some(b'{') => self.object(EXPECTED, |reader, _| reader.skip_nested(inner)),
             Some(b'"') => self.string(EXPECTED).map(drop),
             Some(b't' | b'f') => self.boolean(EXPECTED).map(drop),
-            Some(b'n') if self.take_word("null") => Ok(()),
+            Some(b'n') if self.take_null() => Ok(()),
             _ => self.number(EXPECTED).map(drop),
         }
     }

@@ -76,7 +76,7 @@ pub(super) struct Fields<'a> {
     pub(super) base_value: Option<Number>,
     pub(super) name: Option<Cow<'a, str>>,
     pub(super) time: Option<Number>,
-    value: Option<(Label, Scalar<'a>)>,
+    value: Option<(Label, Option<Scalar<'a>>)>,
 }
 
 impl<'a> Fields<'a> {
@@ -85,6 +85,20 @@ impl<'a> Fields<'a> {
         &mut self,
         label: Label,
         scalar: Scalar<'a>,
+        offset: usize,
+    ) -> Result<(), DecodeError> {
+        self.set(label, Some(scalar), offset)
+    }
+
+    /// Takes the value `null`, which removes what is there (RFC 8790 §3.2).
+    pub(super) fn set_null(&mut self, offset: usize) -> Result<(), DecodeError> {
+        self.set(Label::Value, None, offset)
+    }
+
+    fn set(
+        &mut self,
+        label: Label,
+        scalar: Option<Scalar<'a>>,
         offset: usize,
     ) -> Result<(), DecodeError> {
         if self
@@ -137,10 +151,10 @@ impl Pack {
 
         let is_named = fields.name.is_some() || fields.base_name.is_some();
         let value = match fields.value {
-            Some((Label::Value, Scalar::Number(number))) => Some(Scalar::Number(
+            Some((Label::Value, Some(Scalar::Number(number)))) => Some(Scalar::Number(
                 self.base_value.map_or(number, |base| base.plus(number)),
             )),
-            Some((_, value)) => Some(value),
+            Some((_, value)) => value,
             // An absent value counts as zero beside a base value.
             None if is_named => self.base_value.map(Scalar::Number),
             None => None,

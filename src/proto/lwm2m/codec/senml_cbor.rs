@@ -11,6 +11,7 @@ use crate::proto::time::UnixMillis;
 
 pub(super) fn decode(
     payload: &[u8],
+    nulls: bool,
     now: UnixMillis,
     output: &mut Output<'_>,
 ) -> Result<(), DecodeError> {
@@ -18,7 +19,7 @@ pub(super) fn decode(
     let mut pack = Pack::new(now);
     let mut index = 0;
     reader.array("an array of SenML records", |reader| {
-        record(reader, &mut pack, output).map_err(|error| error.in_record(index))?;
+        record(reader, nulls, &mut pack, output).map_err(|error| error.in_record(index))?;
         index += 1;
         Ok(())
     })?;
@@ -27,16 +28,23 @@ pub(super) fn decode(
 
 fn record(
     reader: &mut CborReader<'_>,
+    nulls: bool,
     pack: &mut Pack,
     output: &mut Output<'_>,
 ) -> Result<(), DecodeError> {
     let offset = reader.offset();
     let mut fields = Fields::default();
-    reader.map("a SenML record, a map", |reader| field(reader, &mut fields))?;
+    reader.map("a SenML record, a map", |reader| {
+        field(reader, nulls, &mut fields)
+    })?;
     pack.record(fields, offset, output)
 }
 
-fn field<'b>(reader: &mut CborReader<'b>, fields: &mut Fields<'b>) -> Result<(), DecodeError> {
+fn field<'b>(
+    reader: &mut CborReader<'b>,
+    nulls: bool,
+    fields: &mut Fields<'b>,
+) -> Result<(), DecodeError> {
     let key_offset = reader.offset();
     let label = label(reader)?;
     let offset = reader.offset();
@@ -47,6 +55,7 @@ fn field<'b>(reader: &mut CborReader<'b>, fields: &mut Fields<'b>) -> Result<(),
         Label::BaseValue => fields.base_value = Some(reader.number("a base value, a number")?),
         Label::Name => fields.name = Some(reader.text("a name, text")?),
         Label::Time => fields.time = Some(reader.number("a time, a number")?),
+        Label::Value if nulls && reader.take_null()? => fields.set_null(offset)?,
         Label::Value => {
             let number = reader.number("a value, a number")?;
             fields.set_value(label, Scalar::Number(number), offset)?;

@@ -13,6 +13,7 @@ use crate::proto::time::UnixMillis;
 
 pub(super) fn decode(
     payload: &[u8],
+    nulls: bool,
     now: UnixMillis,
     output: &mut Output<'_>,
 ) -> Result<(), DecodeError> {
@@ -20,7 +21,7 @@ pub(super) fn decode(
     let mut pack = Pack::new(now);
     let mut index = 0;
     reader.array("an array of SenML records", |reader| {
-        record(reader, &mut pack, output).map_err(|error| error.in_record(index))?;
+        record(reader, nulls, &mut pack, output).map_err(|error| error.in_record(index))?;
         index += 1;
         Ok(())
     })?;
@@ -29,13 +30,14 @@ pub(super) fn decode(
 
 fn record(
     reader: &mut JsonReader<'_>,
+    nulls: bool,
     pack: &mut Pack,
     output: &mut Output<'_>,
 ) -> Result<(), DecodeError> {
     let offset = reader.offset();
     let mut fields = Fields::default();
     reader.object("a SenML record, an object", |reader, key| {
-        field(reader, &key, &mut fields)
+        field(reader, &key, nulls, &mut fields)
     })?;
     pack.record(fields, offset, output)
 }
@@ -43,6 +45,7 @@ fn record(
 fn field<'a>(
     reader: &mut JsonReader<'a>,
     key: &str,
+    nulls: bool,
     fields: &mut Fields<'a>,
 ) -> Result<(), DecodeError> {
     let label = Label::from_name(key);
@@ -54,6 +57,7 @@ fn field<'a>(
         Label::BaseValue => fields.base_value = Some(reader.number("a base value, a number")?),
         Label::Name => fields.name = Some(reader.string("a name, a string")?),
         Label::Time => fields.time = Some(reader.number("a time, a number")?),
+        Label::Value if nulls && reader.take_null() => fields.set_null(offset)?,
         Label::Value => {
             let number = reader.number("a value, a number")?;
             fields.set_value(label, Scalar::Number(number), offset)?;

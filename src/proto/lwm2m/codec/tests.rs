@@ -1,9 +1,11 @@
-//! Decoders on payloads of real clients (Anjay, Wakaama) and of the specifications.
+//! Decoders and encoders on payloads of real clients (Anjay, Wakaama) and of the specifications.
 
 mod cbor;
+mod encode;
 mod lwm2m_cbor;
 mod oma_json;
 mod properties;
+mod round_trip;
 mod senml;
 mod single_value;
 mod tlv;
@@ -176,7 +178,7 @@ fn an_unknown_format_is_refused_with_those_accepted() {
     let error = refusal(40, "/3/0", b"</3/0>");
     assert_eq!(
         error.to_string(),
-        "content format 40 is not supported, expected 0, 42, 60, 110, 112, 11542, 11543 or 11544"
+        "content format 40 is not supported, expected 0, 42, 60, 110, 112, 320, 322, 11542, 11543 or 11544"
     );
     assert_eq!(error.discriminant(), "unsupported_format");
 }

@@ -3,6 +3,7 @@
 use super::output::Output;
 use super::scalar::{Number, Scalar};
 use super::{DecodeError, Position};
+use crate::proto::lwm2m::decimal::parse_decimal;
 use crate::proto::lwm2m::excerpt::excerpt;
 use crate::proto::lwm2m::{ResourceType, Value, parse_objlnk};
 
@@ -46,22 +47,12 @@ fn parse(text: &str, resource_type: ResourceType) -> Option<Value> {
     }
 }
 
-/// A decimal number; `inf` and `nan`, which Rust would read, are no numbers here.
+/// A number in decimal; an integer stays exact.
 fn number(text: &str) -> Option<Number> {
-    let numeric = text
-        .bytes()
-        .all(|byte| byte.is_ascii_digit() || b"+-.eE".contains(&byte));
-    if !numeric {
-        return None;
+    if let Ok(integer) = text.parse() {
+        return Some(Number::Integer(integer));
     }
-    match text.parse::<i128>() {
-        Ok(integer) => Some(Number::Integer(integer)),
-        Err(_) => text
-            .parse()
-            .ok()
-            .filter(|float: &f64| float.is_finite())
-            .map(Number::Float),
-    }
+    parse_decimal(text).map(Number::Float)
 }
 
 /// Reads base64 in either alphabet, padded or not (RFC 4648 §4 and §5).

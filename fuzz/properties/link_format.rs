@@ -1,21 +1,20 @@
-//! Any object list is read or refused, and what is read is consistent.
+//! Object lists of registrations.
 
-#![no_main]
-
-use libfuzzer_sys::fuzz_target;
 use rookery::proto::lwm2m::link::ObjectLinks;
 use rookery::proto::lwm2m::{LwM2mVersion, Path};
 
-fuzz_target!(|payload: &[u8]| {
+/// Whatever the bytes are: the list is read, and what is read is consistent, or it is refused with
+/// a reason that fits a diagnostic payload.
+pub fn check(payload: &[u8]) {
     for lwm2m in [LwM2mVersion::V1_0, LwM2mVersion::V1_1, LwM2mVersion::V1_2] {
         match ObjectLinks::parse(payload, lwm2m) {
-            Ok(links) => check(&links, payload),
+            Ok(links) => assert_consistent(&links, payload),
             Err(error) => assert!(error.to_string().len() <= 100),
         }
     }
-});
+}
 
-fn check(links: &ObjectLinks, payload: &[u8]) {
+fn assert_consistent(links: &ObjectLinks, payload: &[u8]) {
     assert_eq!(links.raw().as_bytes(), payload);
     assert!(links.objects().is_sorted_by(|a, b| a.id < b.id));
     for object in links.objects() {
