@@ -28,7 +28,7 @@ fn deduplication(criterion: &mut Criterion) {
         let (mut mid, now) = (0_u16, Tick::from_millis(1_000_000));
         bench.iter(|| {
             mid = mid.wrapping_add(1);
-            let seen = ring.check(black_box(mid), now);
+            let seen = ring.check(black_box(mid), 0, now);
             (seen, ring.record(mid, now, answer))
         });
     });
@@ -38,7 +38,7 @@ fn deduplication(criterion: &mut Criterion) {
         for mid in 0..4 {
             ring.record(mid, now, answer);
         }
-        bench.iter(|| ring.check(black_box(0), now));
+        bench.iter(|| ring.check(black_box(0), 0, now));
     });
     group.bench_function("cache of 64 Ki answers, new message", |bench| {
         let mut cache = AnswerCache::new(65_536);

@@ -91,6 +91,8 @@ struct Memory {
     update_at: u64,
     notify_at: u64,
     awake_until: u64,
+    /// It will not come back once it has de-registered.
+    gone_for_good: bool,
     /// Registrations that failed in a row.
     failures: u32,
 }
@@ -190,6 +192,7 @@ impl Device {
             Power::On => {}
         }
         self.memory.register_at = pause.map_or(NEVER, |pause| now + pause);
+        self.memory.gone_for_good = pause.is_none();
         self.memory.update_at = NEVER;
         self.memory.observers.clear();
         self.memory.waiting.clear();
@@ -197,7 +200,7 @@ impl Device {
         if self.memory.location.is_some() {
             self.queue(Purpose::Deregister);
         } else if pause.is_none() {
-            self.power = Power::Dead;
+            self.die();
         }
     }
 

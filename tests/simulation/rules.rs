@@ -12,7 +12,7 @@ const DATAGRAMS_PER_MINUTE: u64 = 12;
 
 /// The rules that are broken.
 pub fn broken(world: &mut World) -> Vec<String> {
-    let mut broken = std::mem::take(&mut world.broken);
+    let mut broken = std::mem::take(&mut world.watch.broken);
     let mut living = 0;
     for index in 0..world.devices.len() {
         let name = world.devices[index].name.clone();

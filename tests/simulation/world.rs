@@ -1,8 +1,5 @@
 //! Devices, network and server on one clock, and what befalls them.
 
-use std::collections::BTreeMap;
-
-use rookery::engine::event::EventKind;
 use rookery::net::PeerAddr;
 
 use crate::device::{Answers, Device, Habits};
@@ -10,6 +7,7 @@ use crate::message::describe;
 use crate::network::{Network, Way, Weather};
 use crate::server::{Outgoing, Server};
 use crate::timeline::{NEVER, Timeline};
+use crate::watch::Watch;
 
 /// Trouble lasts this long, in milliseconds; then the network heals.
 pub const TROUBLE: u64 = 900_000;
@@ -84,15 +82,11 @@ pub struct World {
     pub server: Server,
     /// Datagrams each device sent and was sent.
     pub datagrams: Vec<[u64; 2]>,
-    /// Rules that were broken on the way.
-    pub broken: Vec<String>,
+    /// Rules that hold at any time.
+    pub watch: Watch,
     timeline: Timeline<Event>,
     rng: fastrand::Rng,
     trace: bool,
-    /// The newest value the server told subscribers, by endpoint.
-    newest: BTreeMap<String, i64>,
-    /// When each confirmable message of the server was sent.
-    transmissions: BTreeMap<Vec<u8>, Vec<u64>>,
 }
 
 impl World {
@@ -107,12 +101,10 @@ impl World {
             network,
             server,
             datagrams: vec![[0; 2]; scenario.devices],
-            broken: Vec::new(),
+            watch: Watch::default(),
             timeline: Timeline::new(),
             rng,
             trace: scenario.trace,
-            newest: BTreeMap::new(),
-            transmissions: BTreeMap::new(),
         };
         for index in 0..scenario.devices {
             world.add_device(index, &scenario.trouble);
@@ -251,6 +243,8 @@ impl World {
         match event {
             Event::AtServer(from, device, bytes) => {
                 self.say(|| format!("  {device} at server from {from:?}: {}", describe(&bytes)));
+                let name = &self.devices[device].name;
+                self.watch.on_arrival(from, name, &bytes);
                 let sent = self.server.receive(now, from, &bytes);
                 self.sent_by_server(sent);
             }
@@ -304,7 +298,8 @@ impl World {
     fn sent_by_server(&mut self, sent: Vec<Outgoing>) {
         for Outgoing { peer, bytes } in sent {
             self.say(|| format!("server sends to {peer:?}: {}", describe(&bytes)));
-            self.watch_transmissions(&bytes);
+            let well = self.now > TROUBLE + RECOVERY;
+            self.watch.on_transmission(self.now, well, &bytes);
             // What goes to an address that the NAT has closed is lost.
             let Some(index) = self.network.device_at(&peer) else {
                 continue;
@@ -318,45 +313,15 @@ impl World {
             let at = self.now + self.rng.u64(0..5);
             self.timeline.plan(at, Event::HandOver(shard));
         }
-        self.watch_values();
-        self.watch_queues();
-    }
-
-    /// A value never gives way to an older one: the devices' values only grow.
-    fn watch_values(&mut self) {
         for event in self.server.events() {
-            let EventKind::Telemetry { value, .. } = event.kind else {
-                continue;
-            };
-            let value = value.as_i64().unwrap_or(-1);
-            let newest = self.newest.entry(event.endpoint.to_string()).or_default();
-            if value < *newest {
-                let text = format!("{}: {value} after {newest}", event.endpoint);
-                self.broken.push(text);
-            }
-            *newest = value;
+            self.watch.on_event(self.now, &event);
         }
-    }
-
-    /// A confirmable message is sent five times at most, each time after twice the wait.
-    fn watch_transmissions(&mut self, bytes: &[u8]) {
-        if bytes[0] & 0x30 != 0 {
-            return;
-        }
-        let now = self.now;
-        let sent = self.transmissions.entry(bytes.to_vec()).or_default();
-        let wait = 2_000 << sent.len().saturating_sub(1);
-        let early = sent.last().is_some_and(|last| now - last < wait);
-        sent.push(now);
-        if early || sent.len() > 5 {
-            let text = format!("sent at {sent:?}: {}", describe(bytes));
-            self.broken.push(text);
-        }
+        self.watch_queues();
     }
 
     fn watch_queues(&mut self) {
         if self.timeline.len() > MOST_UNDER_WAY * self.devices.len() + 64 {
-            self.broken.push("a storm of datagrams".to_owned());
+            self.watch.broken.push("a storm of datagrams".to_owned());
         }
     }
 

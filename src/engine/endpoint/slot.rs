@@ -1,15 +1,19 @@
 //! Where an endpoint lives: what the shard keeps of it besides its state machine.
 
 use crate::net::PeerAddr;
-use crate::proto::coap::exchange::DedupRing;
+use crate::proto::coap::exchange::{Answer, DedupRing};
 use crate::proto::coap::pacing::AmplificationBudget;
 use crate::proto::time::{NEVER, Tick, WheelSlot};
 
 use super::actor::{EndpointAddress, SharedCore};
-use super::core::{EndpointCore, Presence};
+use super::core::{EndpointCore, Presence, Route};
 
 /// Messages of a device whose repetition is recognised.
 const DEDUP_DEPTH: usize = 4;
+
+/// Registers of a device whose repetition is recognised, whatever else it sent since: a copy taken
+/// for a new Register would end the registration the device believes in.
+const REGISTERS: usize = 2;
 
 /// One endpoint of a shard.
 pub struct Slot {
@@ -65,8 +69,8 @@ pub struct Head {
     pub salt: u32,
     /// Between whom it stands among the endpoints at its address.
     pub neighbours: Neighbours,
-    /// Messages handled lately.
-    pub recent: DedupRing<DEDUP_DEPTH>,
+    recent: DedupRing<DEDUP_DEPTH>,
+    registers: DedupRing<REGISTERS>,
     /// What may be sent before the peer proves that it is no spoof.
     pub budget: AmplificationBudget,
     /// Message id of the request in flight.
@@ -118,6 +122,7 @@ impl Head {
             salt: 0,
             neighbours: Neighbours::default(),
             recent: DedupRing::default(),
+            registers: DedupRing::default(),
             budget: AmplificationBudget::default(),
             awaiting: None,
             queued: 0,
@@ -127,5 +132,21 @@ impl Head {
             held: WheelSlot::default(),
             first_panic: Tick::ZERO,
         }
+    }
+    /// What was answered to the message with this id and fingerprint, if it was handled lately.
+    #[must_use]
+    pub fn remembered(&self, route: Route, mid: u16, fingerprint: u8, now: Tick) -> Option<Answer> {
+        match route {
+            Route::Register => self.registers.check(mid, fingerprint, now),
+            _ => self.recent.check(mid, fingerprint, now),
+        }
+    }
+
+    /// Keeps what was answered to a message.
+    pub fn remember(&mut self, route: Route, mid: u16, now: Tick, answer: Answer) {
+        match route {
+            Route::Register => self.registers.record(mid, now, answer),
+            _ => self.recent.record(mid, now, answer),
+        };
     }
 }

@@ -4,6 +4,7 @@ use crate::engine::endpoint::core::Route;
 use crate::engine::endpoint::identity::Place;
 use crate::engine::endpoint::reply::Reply;
 use crate::engine::metrics::{Interface, Rejection};
+use crate::net::PeerAddr;
 use crate::proto::coap::exchange::Answer;
 use crate::proto::coap::{Code, MessageType, MessageView, MessageWriter};
 
@@ -17,9 +18,16 @@ pub(super) const PENDING: Code = Code::from_u8(0xff);
 pub(super) const REDO: Code = Code::from_u8(0xfe);
 
 /// Distinguishes messages that share an id though they are not repetitions: a device that restarts
-/// may draw an id it used before.
-pub(super) fn fingerprint(view: &MessageView<'_>, route: Route) -> u8 {
+/// may draw an id it used before, and ids are those of an address (RFC 7252 §4.4).
+pub(super) fn fingerprint(view: &MessageView<'_>, route: Route, peer: &PeerAddr) -> u8 {
     let seed = (route as u8).wrapping_mul(31) ^ view.code().as_u8();
+    let (high, low) = peer.octets().split_at(8);
+    let word = |half: &[u8]| {
+        half.iter()
+            .fold(0, |word, byte| word << 8 | u64::from(*byte))
+    };
+    let address = (word(high) ^ word(low)) << 16 ^ u64::from(peer.port());
+    let seed = seed ^ (address.wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 56) as u8;
     view.token().iter().fold(seed, |hash, byte| {
         hash.rotate_left(3).wrapping_mul(31) ^ byte
     })
@@ -58,7 +66,8 @@ impl Shard {
     }
 
     /// Recognises a message that has been handled already and answers it as the first time
-    /// (RFC 7252 §4.5).
+    /// (RFC 7252 §4.5). Where the device is by now does not matter: a copy that was held up at its
+    /// old address must not bring it back there.
     pub(super) fn repeated(
         &mut self,
         slot: u32,
@@ -72,15 +81,13 @@ impl Shard {
         let Some(entry) = self.endpoints.get(slot) else {
             return false;
         };
-        if entry.head.peer != datagram.peer {
-            return false;
-        }
-        let Some(answer) = entry.head.recent.check(view.mid(), self.now.tick) else {
+        let fingerprint = fingerprint(view, route, &datagram.peer);
+        let answer = entry
+            .head
+            .remembered(route, view.mid(), fingerprint, self.now.tick);
+        let Some(answer) = answer.filter(|answer| answer.code != REDO) else {
             return false;
         };
-        if answer.detail != fingerprint(view, route) || answer.code == REDO {
-            return false;
-        }
         self.metrics.duplicates.add(1);
         if view.kind() != MessageType::Confirmable || answer.code == PENDING {
             return true;

@@ -60,9 +60,11 @@ impl Shard {
                 if view.kind() != MessageType::Acknowledgement && view.code() != Code::EMPTY {
                     let pending = Answer {
                         code: PENDING,
-                        detail: fingerprint(view, route),
+                        detail: fingerprint(view, route, &datagram.peer),
                     };
-                    entry.head.recent.record(view.mid(), self.now.tick, pending);
+                    entry
+                        .head
+                        .remember(route, view.mid(), self.now.tick, pending);
                 }
                 endpoint.do_send(EndpointMessage::Deliver(Delivery {
                     bytes: datagram.bytes.into(),
@@ -123,15 +125,17 @@ impl Shard {
         let Some(entry) = self.endpoints.get_mut(slot) else {
             return;
         };
+        let (mid, now) = (view.mid(), self.now.tick);
+        let detail = fingerprint(view, route, &sender.peer);
+        let waited = || entry.head.remembered(route, mid, detail, now).is_some();
         // An error changes nothing, so a repetition may be handled again: that repeats its text too.
         let code = answered.filter(|code| *code == Code::EMPTY || code.is_success());
-        let waited = || entry.head.recent.check(view.mid(), self.now.tick).is_some();
         if code.is_some() || waited() {
             let answer = Answer {
                 code: code.unwrap_or(REDO),
-                detail: fingerprint(view, route),
+                detail,
             };
-            entry.head.recent.record(view.mid(), self.now.tick, answer);
+            entry.head.remember(route, mid, now, answer);
         }
     }
 

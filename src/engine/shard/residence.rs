@@ -126,8 +126,7 @@ impl Shard {
         };
         let before = entry.head.peer;
         entry.head.local = local;
-        // Message ids of the old address say nothing at the new one, and it is unproven.
-        entry.head.recent = Default::default();
+        // The new address is unproven.
         entry.head.budget = Default::default();
         entry.head.budget.received(sender.datagram_len);
         self.endpoints.move_to(slot, sender.peer);

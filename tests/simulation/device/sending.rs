@@ -116,7 +116,7 @@ impl Device {
             _ if answer == MessageClass::Response(ok) => self.succeeded(now, &it.purpose, packet),
             // The server knows no such registration.
             Purpose::Update if answer == unknown => self.register(),
-            Purpose::Deregister if answer == unknown => self.memory.location = None,
+            Purpose::Deregister if answer == unknown => self.left(),
             purpose => self
                 .log
                 .complain(format!("{purpose:?} was answered {answer}")),
@@ -149,11 +149,19 @@ impl Device {
                 memory.location = Some(location);
                 memory.failures = 0;
             }
-            Purpose::Deregister => return memory.location = None,
+            Purpose::Deregister => return self.left(),
             _ => {}
         }
         let lifetime = self.habits.lifetime as f64 * 1_000.0;
         memory.update_at = now + (lifetime * self.habits.update_after) as u64;
+    }
+
+    /// The registration is over; the device waits for its return or switches itself off.
+    fn left(&mut self) {
+        self.memory.location = None;
+        if self.memory.gone_for_good {
+            self.die();
+        }
     }
 
     /// No acknowledgement in time.
@@ -168,7 +176,7 @@ impl Device {
             // The server cannot be reached: the observer is removed (RFC 7641 §4.5), the device
             // registers anew.
             Purpose::Update | Purpose::Notify(_) => self.register(),
-            Purpose::Deregister => self.memory.location = None,
+            Purpose::Deregister => self.left(),
             Purpose::Respond(_) => {}
         }
     }

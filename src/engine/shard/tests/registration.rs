@@ -52,6 +52,62 @@ fn a_register_is_recognised_again_after_the_conversation_it_started() {
 }
 
 #[test]
+fn a_register_is_recognised_again_whatever_the_device_sent_since() {
+    let mut bench = Bench::new();
+    let created = bench.send(peer(1), &register(7, "dev-1"));
+    let answer = created[0].bytes.clone();
+    let token = initialised(&mut bench, peer(1), created.into_iter().skip(1).collect());
+    for n in 1..=10 {
+        let options = [(option::OBSERVE, n)];
+        let kind = MessageType::Confirmable;
+        let mid = 0x700 + n as u16;
+        let notification = message(kind, Code::CONTENT, mid, &token, &options, b"9");
+        bench.send(peer(1), &notification);
+    }
+    bench.wait(40_000);
+    let again = bench.send(peer(1), &register(7, "dev-1"));
+    assert_eq!(again.len(), 1);
+    assert_eq!(again[0].bytes, answer, "a copy that was held up");
+    assert_eq!(
+        bench
+            .event_names()
+            .iter()
+            .filter(|name| **name == "registered")
+            .count(),
+        1
+    );
+}
+
+#[test]
+fn copies_held_up_at_its_old_address_do_not_bring_a_device_back_there() {
+    let mut bench = Bench::new();
+    let created = bench.send(peer(1), &register(7, "dev-1"));
+    let location = location(&created[0]);
+    let before = request(Code::POST, 8, &location, &[], &[]);
+    bench.send(peer(1), &before);
+    bench.send(peer(2), &request(Code::POST, 9, &location, &[], &[]));
+    let id = bench.registration("dev-1").id;
+    for copy in [register(7, "dev-1"), before] {
+        let sent = bench.send(peer(1), &copy);
+        assert_eq!(sent.len(), 1, "it is answered as the first time");
+        let view = bench.registration("dev-1");
+        assert_eq!(view.address.as_deref(), Some("127.1.2.3:2"));
+        assert_eq!(view.id, id);
+    }
+}
+
+#[test]
+fn the_same_message_id_at_another_address_is_another_message() {
+    let mut bench = Bench::new();
+    registered(&mut bench, peer(1), "dev-1");
+    // The address changed while the device waited for its answer: it must learn its new location.
+    let (location, _) = registered(&mut bench, peer(2), "dev-1");
+    let view = bench.registration("dev-1");
+    assert_eq!(view.address.as_deref(), Some("127.1.2.3:2"));
+    assert_eq!(view.id.as_deref(), Some(&location[4..]));
+}
+
+#[test]
 fn an_update_starts_the_lifetime_anew() {
     let mut bench = Bench::new();
     let (location, first) = registered(&mut bench, peer(1), "dev-1");

@@ -9,7 +9,8 @@ use crate::proto::time::Tick;
 pub struct Answer {
     /// Code of the response; [`Code::EMPTY`] for a bare ACK or for no answer yet.
     pub code: Code,
-    /// Whatever else the owner needs to write the same response again.
+    /// Whatever else the owner needs to write the same response again. In a [`DedupRing`] it tells
+    /// messages apart that share an id without being repetitions.
     pub detail: u8,
 }
 
@@ -51,14 +52,15 @@ impl<const N: usize> DedupRing<N> {
         }
     }
 
-    /// The answer given to the message with this id, if it arrived within EXCHANGE_LIFETIME.
+    /// The answer given to the message with this id and detail, if it arrived within
+    /// EXCHANGE_LIFETIME.
     #[inline]
     #[must_use]
-    pub fn check(&self, mid: u16, now: Tick) -> Option<Answer> {
+    pub fn check(&self, mid: u16, detail: u8, now: Tick) -> Option<Answer> {
         let now = seconds(now);
         self.seen
             .iter()
-            .find(|seen| seen.mid == mid && seen.is_current(now))
+            .find(|seen| seen.is_of(mid, detail) && seen.is_current(now))
             .map(|seen| seen.answer)
     }
 
@@ -70,7 +72,10 @@ impl<const N: usize> DedupRing<N> {
     #[inline]
     pub fn record(&mut self, mid: u16, now: Tick, answer: Answer) -> bool {
         let now = seconds(now);
-        let earlier = self.seen.iter().position(|seen| seen.mid == mid);
+        let earlier = self
+            .seen
+            .iter()
+            .position(|seen| seen.is_of(mid, answer.detail));
         let place = earlier.unwrap_or(N - 1);
         let Some(replaced) = self.seen.get(place).copied() else {
             return false;
@@ -99,6 +104,11 @@ impl Seen {
         mid: 0,
         answer: Answer::of(Code::EMPTY),
     };
+
+    #[inline]
+    const fn is_of(&self, mid: u16, detail: u8) -> bool {
+        self.mid == mid && self.answer.detail == detail
+    }
 
     #[inline]
     const fn is_current(&self, now: u32) -> bool {
@@ -130,24 +140,38 @@ mod tests {
     #[test]
     fn a_repeated_message_gets_the_answer_it_got() {
         let mut ring = DedupRing::<4>::new();
-        assert_eq!(ring.check(0, at(0)), None);
+        assert_eq!(ring.check(0, 0, at(0)), None);
         let answer = Answer {
             code: Code::CREATED,
             detail: 3,
         };
         ring.record(7, at(0), answer);
-        assert_eq!(ring.check(7, at(0)), Some(answer));
-        assert_eq!(ring.check(8, at(0)), None);
+        assert_eq!(ring.check(7, 3, at(0)), Some(answer));
+        assert_eq!(ring.check(8, 3, at(0)), None);
+    }
+
+    #[test]
+    fn messages_that_share_an_id_are_told_apart_by_their_detail() {
+        let mut ring = DedupRing::<2>::new();
+        let answers =
+            [(Code::CREATED, 1), (Code::CHANGED, 2)].map(|(code, detail)| Answer { code, detail });
+        for answer in answers {
+            ring.record(7, at(0), answer);
+        }
+        for answer in answers {
+            assert_eq!(ring.check(7, answer.detail, at(1)), Some(answer));
+        }
+        assert_eq!(ring.check(7, 3, at(1)), None);
     }
 
     #[test]
     fn a_message_id_is_new_again_after_exchange_lifetime() {
         let mut ring = DedupRing::<4>::new();
         ring.record(7, at(100), CHANGED);
-        assert_eq!(ring.check(7, at(347)), Some(CHANGED));
-        assert_eq!(ring.check(7, at(348)), None);
+        assert_eq!(ring.check(7, 0, at(347)), Some(CHANGED));
+        assert_eq!(ring.check(7, 0, at(348)), None);
         ring.record(7, at(348), Answer::of(Code::DELETED));
-        assert_eq!(ring.check(7, at(500)), Some(Answer::of(Code::DELETED)));
+        assert_eq!(ring.check(7, 0, at(500)), Some(Answer::of(Code::DELETED)));
     }
 
     #[test]
@@ -156,8 +180,8 @@ mod tests {
         assert!(!ring.record(1, at(0), CHANGED));
         assert!(!ring.record(2, at(1), CHANGED));
         assert!(ring.record(3, at(2), CHANGED));
-        assert_eq!(ring.check(1, at(2)), None);
-        assert_eq!(ring.check(2, at(2)), Some(CHANGED));
+        assert_eq!(ring.check(1, 0, at(2)), None);
+        assert_eq!(ring.check(2, 0, at(2)), Some(CHANGED));
         assert!(!ring.record(4, at(300), CHANGED));
     }
 
@@ -167,9 +191,9 @@ mod tests {
         ring.record(1, at(0), Answer::of(Code::EMPTY));
         ring.record(2, at(1), CHANGED);
         assert!(!ring.record(1, at(100), CHANGED));
-        assert_eq!(ring.check(1, at(247)), Some(CHANGED));
-        assert_eq!(ring.check(1, at(248)), None);
-        assert_eq!(ring.check(2, at(248)), Some(CHANGED));
+        assert_eq!(ring.check(1, 0, at(247)), Some(CHANGED));
+        assert_eq!(ring.check(1, 0, at(248)), None);
+        assert_eq!(ring.check(2, 0, at(248)), Some(CHANGED));
     }
 
     #[test]
@@ -184,6 +208,6 @@ mod tests {
         let mut ring = DedupRing::<2>::new();
         let end = Tick::from_millis(u64::MAX);
         ring.record(1, end, CHANGED);
-        assert_eq!(ring.check(1, end), Some(CHANGED));
+        assert_eq!(ring.check(1, 0, end), Some(CHANGED));
     }
 }
