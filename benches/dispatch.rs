@@ -78,42 +78,33 @@ fn report(size: usize, what: &str, nanos: u64, bytes: usize) {
 
 /// The shard lends the endpoint its thread.
 fn at_rest(size: usize) {
-    let before = rss();
-    let mut fleet = Fleet::new(size);
-    fleet.initialise();
-    let bytes = rss() - before;
-    let updates = fleet.updates();
-    let cpu = cpu_nanos();
-    for batch in updates.chunks(BATCH) {
-        fleet
-            .shard
-            .warm(batch.iter().map(|(_, bytes)| bytes.as_slice()));
-        for (peer, bytes) in batch {
-            fleet.receive(*peer, bytes);
-        }
-        fleet.end_turn();
-    }
-    report(size, "at rest", cpu_nanos() - cpu, bytes);
+    in_place(size, "at rest", Fleet::updates);
 }
 
 /// The same for notifications: decoded, mapped, kept.
 fn notified(size: usize) {
+    in_place(size, "at rest, notification", Fleet::notifications);
+}
+
+/// Datagrams and who sent them.
+type Messages = Vec<(PeerAddr, Vec<u8>)>;
+
+fn in_place(size: usize, what: &str, messages: fn(&Fleet) -> Messages) {
     let before = rss();
     let mut fleet = Fleet::new(size);
     fleet.initialise();
     let bytes = rss() - before;
-    let notifications = fleet.notifications();
+    let messages = messages(&fleet);
     let cpu = cpu_nanos();
-    for batch in notifications.chunks(BATCH) {
-        fleet
-            .shard
-            .warm(batch.iter().map(|(_, bytes)| bytes.as_slice()));
+    for batch in messages.chunks(BATCH) {
+        let datagrams = batch.iter().map(|(_, bytes)| bytes.as_slice());
+        fleet.shard.warm(datagrams);
         for (peer, bytes) in batch {
             fleet.receive(*peer, bytes);
         }
         fleet.end_turn();
     }
-    report(size, "at rest, notification", cpu_nanos() - cpu, bytes);
+    report(size, what, cpu_nanos() - cpu, bytes);
 }
 
 /// Each endpoint is in a conversation, so an actor holds it and its mailbox gets the datagrams.
@@ -270,7 +261,7 @@ impl Fleet {
     }
 
     /// Updates of random devices.
-    fn updates(&self) -> Vec<(PeerAddr, Vec<u8>)> {
+    fn updates(&self) -> Messages {
         let mut rng = fastrand::Rng::with_seed(7);
         let update = |n: usize| {
             let device = rng.usize(..self.size);
@@ -288,7 +279,7 @@ impl Fleet {
     }
 
     /// Notifications of random devices, each with the next number of the whole fleet.
-    fn notifications(&self) -> Vec<(PeerAddr, Vec<u8>)> {
+    fn notifications(&self) -> Messages {
         let mut rng = fastrand::Rng::with_seed(7);
         let notification = |n: usize| {
             let device = rng.usize(..self.size);
