@@ -1,7 +1,7 @@
 //! What it costs to bring an Update to its endpoint: at rest, activated, and to an actix actor that
 //! each endpoint would have all its life. CPU time and memory, at three fleet sizes.
 //!
-//! `cargo bench --bench dispatch [-- SIZE... rest|notification|activated|resident]`
+//! `cargo bench --bench dispatch [-- SIZE... rest|four|notification|activated|resident]`
 
 use std::cell::RefCell;
 use std::net::Ipv4Addr;
@@ -9,7 +9,7 @@ use std::rc::Rc;
 
 use actix::{Actor, Addr, Context, Handler, Message, System};
 use rookery::engine::EngineConfig;
-use rookery::engine::endpoint::plan::ProfilePlan;
+use rookery::engine::endpoint::plan::{ProfilePlan, Step};
 use rookery::engine::shard::{Datagram, Origin, Shard, Standalone};
 use rookery::net::PeerAddr;
 use rookery::proto::coap::{Code, MessageType, MessageView, MessageWriter, option};
@@ -61,8 +61,9 @@ fn main() {
 
 type Case = (&'static str, fn(usize));
 
-const CASES: [Case; 4] = [
+const CASES: [Case; 5] = [
     ("rest", at_rest),
+    ("four", four_observations),
     ("notification", notified),
     ("activated", activated),
     ("resident", resident),
@@ -78,20 +79,36 @@ fn report(size: usize, what: &str, nanos: u64, bytes: usize) {
 
 /// The shard lends the endpoint its thread.
 fn at_rest(size: usize) {
-    in_place(size, "at rest", Fleet::updates);
+    in_place(Fleet::new(size), "at rest", Fleet::updates);
+}
+
+/// The same with four observations of each endpoint: what a device with an ordinary profile weighs.
+fn four_observations(size: usize) {
+    let default = ProfilePlan::built_in_default();
+    let paths: Vec<_> = default.steps().iter().map(Step::path).collect();
+    let mappings = (0..).map_while(|index| default.mapping(index).cloned());
+    let plan = ProfilePlan::new("four", mappings.collect(), &paths);
+    in_place(
+        Fleet::with(size, plan),
+        "at rest, four observed",
+        Fleet::updates,
+    );
 }
 
 /// The same for notifications: decoded, mapped, kept.
 fn notified(size: usize) {
-    in_place(size, "at rest, notification", Fleet::notifications);
+    in_place(
+        Fleet::new(size),
+        "at rest, notification",
+        Fleet::notifications,
+    );
 }
 
 /// Datagrams and who sent them.
 type Messages = Vec<(PeerAddr, Vec<u8>)>;
 
-fn in_place(size: usize, what: &str, messages: fn(&Fleet) -> Messages) {
+fn in_place(mut fleet: Fleet, what: &str, messages: fn(&Fleet) -> Messages) {
     let before = rss();
-    let mut fleet = Fleet::new(size);
     fleet.initialise();
     let bytes = rss() - before;
     let messages = messages(&fleet);
@@ -104,7 +121,7 @@ fn in_place(size: usize, what: &str, messages: fn(&Fleet) -> Messages) {
         }
         fleet.end_turn();
     }
-    report(size, what, cpu_nanos() - cpu, bytes);
+    report(fleet.size, what, cpu_nanos() - cpu, bytes);
 }
 
 /// Each endpoint is in a conversation, so an actor holds it and its mailbox gets the datagrams.
@@ -205,13 +222,16 @@ struct Fleet {
 
 impl Fleet {
     fn new(size: usize) -> Self {
+        Self::with(size, ProfilePlan::built_in_default())
+    }
+
+    fn with(size: usize, plan: ProfilePlan) -> Self {
         let config = EngineConfig {
             allow_unknown: true,
             newcomers_per_second: u32::MAX / 8,
             ..EngineConfig::default()
         };
-        let Standalone { mut shard, .. } =
-            Standalone::new(config, ProfilePlan::built_in_default(), 1);
+        let Standalone { mut shard, .. } = Standalone::new(config, plan, 1);
         shard.begin(Now {
             tick: Tick::from_millis(1_000),
             wall: 1_795_435_985_890,
