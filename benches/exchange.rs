@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use criterion::{BatchSize, Criterion, criterion_group, criterion_main};
 use rookery::proto::coap::exchange::{
-    Answer, AnswerCache, DedupRing, Exchange, MidSequence, Token, TransmissionParams,
+    Answer, DedupRing, Exchange, MidSequence, Token, TransmissionParams,
 };
 use rookery::proto::coap::{Code, MessageType, MessageView, MessageWriter, option};
 use rookery::proto::time::Tick;
@@ -39,15 +39,6 @@ fn deduplication(criterion: &mut Criterion) {
             ring.record(mid, now, answer);
         }
         bench.iter(|| ring.check(black_box(0), 0, now));
-    });
-    group.bench_function("cache of 64 Ki answers, new message", |bench| {
-        let mut cache = AnswerCache::new(65_536);
-        let (mut rng, now) = (fastrand::Rng::with_seed(1), Tick::from_millis(1_000_000));
-        bench.iter(|| {
-            let peer = rng.u64(..);
-            let seen = cache.check(peer, 1, now);
-            (seen, cache.record(peer, 1, now, answer, 0))
-        });
     });
     group.finish();
 }

@@ -133,9 +133,16 @@ impl Head {
             first_panic: Tick::ZERO,
         }
     }
+
     /// What was answered to the message with this id and fingerprint, if it was handled lately.
     #[must_use]
-    pub fn remembered(&self, route: Route, mid: u16, fingerprint: u8, now: Tick) -> Option<Answer> {
+    pub fn remembered(
+        &self,
+        route: Route,
+        mid: u16,
+        fingerprint: u32,
+        now: Tick,
+    ) -> Option<Answer> {
         match route {
             Route::Register => self.registers.check(mid, fingerprint, now),
             _ => self.recent.check(mid, fingerprint, now),

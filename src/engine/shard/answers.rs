@@ -19,18 +19,29 @@ pub(super) const REDO: Code = Code::from_u8(0xfe);
 
 /// Distinguishes messages that share an id though they are not repetitions: a device that restarts
 /// may draw an id it used before, and ids are those of an address (RFC 7252 §4.4).
-pub(super) fn fingerprint(view: &MessageView<'_>, route: Route, peer: &PeerAddr) -> u8 {
-    let seed = (route as u8).wrapping_mul(31) ^ view.code().as_u8();
-    let (high, low) = peer.octets().split_at(8);
-    let word = |half: &[u8]| {
-        half.iter()
-            .fold(0, |word, byte| word << 8 | u64::from(*byte))
-    };
-    let address = (word(high) ^ word(low)) << 16 ^ u64::from(peer.port());
-    let seed = seed ^ (address.wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 56) as u8;
-    view.token().iter().fold(seed, |hash, byte| {
-        hash.rotate_left(3).wrapping_mul(31) ^ byte
-    })
+///
+/// 32 bits, because many devices number their messages from the same start: at eight, one Register in
+/// a hundred from a new address would pass for a repetition of the last ones.
+pub(super) fn fingerprint(view: &MessageView<'_>, route: Route, peer: &PeerAddr) -> u32 {
+    let mut hasher = Mix(u64::from(view.code().as_u8()) << 8 | route as u64);
+    for half in peer.octets().chunks(8).chain([view.token()]) {
+        hasher.add(
+            half.iter()
+                .fold(half.len() as u64, |word, byte| word << 8 | u64::from(*byte)),
+        );
+    }
+    hasher.add(u64::from(peer.port()));
+    (hasher.0 >> 32) as u32
+}
+
+/// A multiplicative hash of a few words: the same in every run, so that a simulation repeats.
+struct Mix(u64);
+
+impl Mix {
+    fn add(&mut self, word: u64) {
+        let mixed = (self.0 ^ word).wrapping_mul(0x9e37_79b9_7f4a_7c15);
+        self.0 = mixed ^ mixed >> 29;
+    }
 }
 
 impl Shard {

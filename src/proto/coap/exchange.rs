@@ -1,14 +1,12 @@
 //! Message exchanges: retransmission, matching, deduplication, message ids and tokens
 //! (RFC 7252 §4 and §5.3).
 
-mod answer_cache;
 mod client;
 mod dedup;
 mod mid;
 mod params;
 mod token;
 
-pub use answer_cache::AnswerCache;
 pub use client::{Exchange, Matched, TimerOutcome};
 pub use dedup::{Answer, DedupRing};
 pub use mid::MidSequence;

@@ -108,6 +108,21 @@ fn the_same_message_id_at_another_address_is_another_message() {
 }
 
 #[test]
+fn a_register_of_another_address_is_no_repetition_though_its_message_id_and_token_are_the_same() {
+    let mut bench = Bench::new();
+    let mut before = String::new();
+    let mut ports: Vec<u16> = (1..4_000).collect();
+    fastrand::Rng::with_seed(3).shuffle(&mut ports);
+    for port in ports {
+        let sent = bench.send(peer(port), &register(1, "dev-1"));
+        let location = location(&sent[0]);
+        assert_ne!(location, before, "port {port}");
+        before = location;
+    }
+    assert_eq!(bench.metric("lwm2m_coap_duplicates_total"), 0.0);
+}
+
+#[test]
 fn an_update_starts_the_lifetime_anew() {
     let mut bench = Bench::new();
     let (location, first) = registered(&mut bench, peer(1), "dev-1");

@@ -11,7 +11,7 @@ pub struct Answer {
     pub code: Code,
     /// Whatever else the owner needs to write the same response again. In a [`DedupRing`] it tells
     /// messages apart that share an id without being repetitions.
-    pub detail: u8,
+    pub detail: u32,
 }
 
 impl Answer {
@@ -25,7 +25,7 @@ impl Answer {
 /// The last `N` messages of one peer by message id, with the answers given: requests and
 /// notifications, CON and NON.
 ///
-/// A CON found here is answered again and not processed; a NON is dropped. The price is 8 bytes
+/// A CON found here is answered again and not processed; a NON is dropped. The price is 12 bytes
 /// per message remembered. A peer that has more than `N` messages on the way at once may get one
 /// processed twice; [`record`](Self::record) tells when that became possible.
 #[derive(Clone, Copy, Debug)]
@@ -38,8 +38,9 @@ pub struct DedupRing<const N: usize> {
 struct Seen {
     /// Second of arrival plus one; zero in a vacant entry.
     when: u32,
+    detail: u32,
     mid: u16,
-    answer: Answer,
+    code: Code,
 }
 
 impl<const N: usize> DedupRing<N> {
@@ -56,12 +57,15 @@ impl<const N: usize> DedupRing<N> {
     /// EXCHANGE_LIFETIME.
     #[inline]
     #[must_use]
-    pub fn check(&self, mid: u16, detail: u8, now: Tick) -> Option<Answer> {
+    pub fn check(&self, mid: u16, detail: u32, now: Tick) -> Option<Answer> {
         let now = seconds(now);
         self.seen
             .iter()
             .find(|seen| seen.is_of(mid, detail) && seen.is_current(now))
-            .map(|seen| seen.answer)
+            .map(|seen| Answer {
+                code: seen.code,
+                detail: seen.detail,
+            })
     }
 
     /// Remembers the answer given to a message, in place of an earlier answer to the same
@@ -87,7 +91,13 @@ impl<const N: usize> DedupRing<N> {
             _ => now + 1,
         };
         self.seen.copy_within(..place, 1);
-        self.seen[0] = Seen { when, mid, answer };
+        let Answer { code, detail } = answer;
+        self.seen[0] = Seen {
+            when,
+            detail,
+            mid,
+            code,
+        };
         earlier.is_none() && current
     }
 }
@@ -101,13 +111,14 @@ impl<const N: usize> Default for DedupRing<N> {
 impl Seen {
     const VACANT: Self = Self {
         when: 0,
+        detail: 0,
         mid: 0,
-        answer: Answer::of(Code::EMPTY),
+        code: Code::EMPTY,
     };
 
     #[inline]
-    const fn is_of(&self, mid: u16, detail: u8) -> bool {
-        self.mid == mid && self.answer.detail == detail
+    const fn is_of(&self, mid: u16, detail: u32) -> bool {
+        self.mid == mid && self.detail == detail
     }
 
     #[inline]
@@ -118,7 +129,7 @@ impl Seen {
 
 /// Seconds since the epoch of the ticks; 136 years fit, less one for the mark of vacancy.
 #[inline]
-pub(super) const fn seconds(tick: Tick) -> u32 {
+const fn seconds(tick: Tick) -> u32 {
     let seconds = tick.as_millis() / 1_000;
     if seconds < u32::MAX as u64 {
         seconds as u32
@@ -197,10 +208,10 @@ mod tests {
     }
 
     #[test]
-    fn a_remembered_message_costs_eight_bytes() {
-        assert_eq!(size_of::<DedupRing<1>>(), 8);
-        assert_eq!(size_of::<DedupRing<4>>(), 32);
-        assert_eq!(size_of::<DedupRing<8>>(), 64);
+    fn a_remembered_message_costs_twelve_bytes() {
+        assert_eq!(size_of::<DedupRing<1>>(), 12);
+        assert_eq!(size_of::<DedupRing<4>>(), 48);
+        assert_eq!(size_of::<DedupRing<8>>(), 96);
     }
 
     #[test]
