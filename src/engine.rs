@@ -1,5 +1,6 @@
 //! The actor system: shards, the endpoints they own, and the way in for everybody else.
 
+mod arrivals;
 mod bus;
 pub mod command;
 pub mod config;

@@ -18,7 +18,9 @@ const MAY_NAME: &[(&str, &[&str])] = &[
     ("engine/endpoint/plan.rs", &["proto"]),
     ("engine/endpoint/problems.rs", &["proto"]),
     ("engine/endpoint/registration.rs", &["proto"]),
+    ("engine/endpoint/profile_parts.rs", &["proto"]),
     ("engine/endpoint/reply.rs", &["proto"]),
+    ("engine/endpoint/request.rs", &["proto"]),
     ("engine/endpoint/values.rs", &["proto"]),
     ("services", &["engine", "proto", "services"]),
     ("store", &["services", "store"]),
@@ -77,7 +79,10 @@ const ONLY_IN: &[(&str, &[&str])] = &[
             "store",
         ],
     ),
-    ("dashmap", &["engine/directory.rs", "services"]),
+    (
+        "dashmap",
+        &["engine/arrivals.rs", "engine/directory.rs", "services"],
+    ),
 ];
 
 /// Files that may contain unsafe code.

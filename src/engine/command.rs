@@ -2,8 +2,10 @@
 
 use tokio::sync::oneshot;
 
+use super::endpoint::request::{DeviceOutcome, DeviceRequest};
 use super::view::{
-    AttributesView, DeviceState, DeviceSummary, RegistrationView, SecurityMode, TelemetryView,
+    AttributesView, DeviceContext, DeviceState, DeviceSummary, RegistrationView, SecurityMode,
+    TelemetryView,
 };
 
 /// What a device list selects.
@@ -44,6 +46,20 @@ pub enum Command {
         endpoint: String,
         what: Inspect,
     },
+    /// Asks a device for something.
+    Request {
+        slot: u32,
+        endpoint: String,
+        ticket: u64,
+        request: DeviceRequest,
+        reply: RequestReply,
+    },
+    /// Takes a request back that is not in flight yet, or stops waiting for its answer.
+    CancelRequest {
+        slot: u32,
+        endpoint: String,
+        ticket: u64,
+    },
     /// Forgets an endpoint: registration, observations, values.
     Remove {
         slot: u32,
@@ -54,6 +70,15 @@ pub enum Command {
     Drain { reply: oneshot::Sender<()> },
 }
 
+/// Where the progress of a request is told. Whoever asked may be gone.
+#[derive(Debug)]
+pub struct RequestReply {
+    /// The request has been sent.
+    pub sent: Option<oneshot::Sender<()>>,
+    /// It is over.
+    pub done: oneshot::Sender<DeviceOutcome>,
+}
+
 /// Which part of an endpoint to show; answered with `None` when the slot holds another endpoint by now.
 #[derive(Debug)]
 pub enum Inspect {
@@ -61,6 +86,8 @@ pub enum Inspect {
     Summary(oneshot::Sender<Option<DeviceSummary>>),
     /// The registration.
     Registration(oneshot::Sender<Option<Box<RegistrationView>>>),
+    /// What commands need to know; `None` as well while it is not registered.
+    Context(oneshot::Sender<Option<DeviceContext>>),
     /// Latest telemetry values.
     Telemetry(oneshot::Sender<Option<TelemetryView>>),
     /// Client attributes.
@@ -92,6 +119,7 @@ impl Inspect {
         match self {
             Self::Summary(reply) => drop(reply.send(None)),
             Self::Registration(reply) => drop(reply.send(None)),
+            Self::Context(reply) => drop(reply.send(None)),
             Self::Telemetry(reply) => drop(reply.send(None)),
             Self::Attributes(reply) => drop(reply.send(None)),
         }

@@ -2,16 +2,19 @@
 
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::sync::atomic::AtomicU64;
 use std::sync::atomic::Ordering::Relaxed;
 
 use tokio::sync::{broadcast, mpsc, oneshot};
 
-use super::command::{Command, DeviceFilter, Inspect};
+use super::command::{Command, DeviceFilter, Inspect, RequestReply};
 use super::directory::{Home, ProfileId};
+use super::endpoint::request::{DeviceOutcome, DeviceRequest};
 use super::event::Event;
 use super::metrics::EngineMetrics;
 use super::shard::Shared;
-use super::view::{AttributesView, DeviceSummary, RegistrationView, TelemetryView};
+use super::view::{AttributesView, DeviceContext, DeviceSummary, RegistrationView, TelemetryView};
+use crate::proto::lwm2m::model::ObjectModels;
 
 /// Commands that may wait for a shard; more are refused with [`EngineError::Busy`].
 pub const COMMANDS: usize = 1_024;
@@ -49,6 +52,18 @@ pub(super) struct Inner {
     pub subscribers: broadcast::Sender<Arc<Event>>,
     pub metrics: EngineMetrics,
     pub listeners: Vec<(&'static str, SocketAddr)>,
+    pub next_ticket: AtomicU64,
+}
+
+/// A request on its way.
+#[derive(Debug)]
+pub struct PendingRequest {
+    /// Its name for [`EngineHandle::cancel_request`].
+    pub ticket: u64,
+    /// Resolves when the request is sent to the device for the first time; fails when it never is.
+    pub sent: oneshot::Receiver<()>,
+    /// Resolves when it is over; fails when the engine stops or forgets the endpoint.
+    pub done: oneshot::Receiver<DeviceOutcome>,
 }
 
 impl EngineHandle {
@@ -120,6 +135,82 @@ impl EngineHandle {
         endpoint: &str,
     ) -> Result<Option<Box<RegistrationView>>, EngineError> {
         self.inspect(endpoint, Inspect::Registration).await
+    }
+
+    /// What commands for an endpoint need to know; `None` while it is not registered.
+    ///
+    /// # Errors
+    /// See [`summary`](Self::summary).
+    pub async fn context(&self, endpoint: &str) -> Result<Option<DeviceContext>, EngineError> {
+        self.inspect(endpoint, Inspect::Context).await
+    }
+
+    /// Asks a device for something. `None` when the engine does not hold the endpoint.
+    ///
+    /// # Errors
+    /// See [`summary`](Self::summary).
+    pub fn request(
+        &self,
+        endpoint: &str,
+        request: DeviceRequest,
+    ) -> Result<Option<PendingRequest>, EngineError> {
+        let Some(Home { shard, slot }) = self.inner.shared.directory.home(endpoint) else {
+            return Ok(None);
+        };
+        let ticket = self.inner.next_ticket.fetch_add(1, Relaxed);
+        let (sent, on_sent) = oneshot::channel();
+        let (done, on_done) = oneshot::channel();
+        let reply = RequestReply {
+            sent: Some(sent),
+            done,
+        };
+        self.send(
+            shard.into(),
+            Command::Request {
+                slot,
+                endpoint: endpoint.to_owned(),
+                ticket,
+                request,
+                reply,
+            },
+        )?;
+        Ok(Some(PendingRequest {
+            ticket,
+            sent: on_sent,
+            done: on_done,
+        }))
+    }
+
+    /// Takes a request back; it ends with [`RequestError::Cancelled`] unless it ended before.
+    ///
+    /// [`RequestError::Cancelled`]: super::endpoint::request::RequestError::Cancelled
+    ///
+    /// # Errors
+    /// See [`summary`](Self::summary).
+    pub fn cancel_request(&self, endpoint: &str, ticket: u64) -> Result<(), EngineError> {
+        let Some(Home { shard, slot }) = self.inner.shared.directory.home(endpoint) else {
+            return Ok(());
+        };
+        let endpoint = endpoint.to_owned();
+        self.send(
+            shard.into(),
+            Command::CancelRequest {
+                slot,
+                endpoint,
+                ticket,
+            },
+        )
+    }
+
+    /// Resolves when the device registers next.
+    #[must_use]
+    pub fn arrival(&self, endpoint: &str) -> oneshot::Receiver<()> {
+        self.inner.shared.arrivals.wait(endpoint)
+    }
+
+    /// Puts object definitions in force.
+    pub fn use_models(&self, models: Arc<ObjectModels>) {
+        self.inner.shared.models.store(models);
     }
 
     /// Latest telemetry of an endpoint.
@@ -220,12 +311,16 @@ impl EngineHandle {
         command: impl FnOnce(oneshot::Sender<T>) -> Command,
     ) -> Result<T, EngineError> {
         let (reply, answer) = oneshot::channel();
+        self.send(shard, command(reply))?;
+        answer.await.map_err(|_| EngineError::Stopped)
+    }
+
+    fn send(&self, shard: usize, command: Command) -> Result<(), EngineError> {
         self.inner.commands[shard]
-            .try_send(command(reply))
+            .try_send(command)
             .map_err(|error| match error {
                 mpsc::error::TrySendError::Full(_) => EngineError::Busy,
                 mpsc::error::TrySendError::Closed(_) => EngineError::Stopped,
-            })?;
-        answer.await.map_err(|_| EngineError::Stopped)
+            })
     }
 }

@@ -7,14 +7,17 @@ use std::cell::RefCell;
 use std::rc::Weak;
 use std::sync::Arc;
 
+use arc_swap::ArcSwap;
 use tokio::sync::mpsc;
 
 use crate::net::mmsg::OutDatagram;
 use crate::net::{LocalAddr, PeerAddr};
 use crate::proto::coap::block::Assembler;
 use crate::proto::lwm2m::link::LinkInterner;
+use crate::proto::lwm2m::model::ObjectModels;
 use crate::proto::time::{Now, Tick, Wheel};
 
+use super::arrivals::Arrivals;
 use super::command::Command;
 use super::config::EngineConfig;
 use super::directory::Directory;
@@ -65,6 +68,10 @@ pub struct Shared {
     pub keys: IdentityKey,
     /// Profiles by [`ProfileId`](super::directory::ProfileId).
     pub profiles: Vec<Arc<ProfilePlan>>,
+    /// Object definitions in force.
+    pub models: ArcSwap<ObjectModels>,
+    /// Who waits for a device to register.
+    pub arrivals: Arrivals,
     /// Whether somebody listens to events.
     pub listening: std::sync::atomic::AtomicBool,
     /// Endpoints of all shards.

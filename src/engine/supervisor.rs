@@ -79,6 +79,8 @@ pub fn prepare(config: EngineConfig) -> Result<PreparedEngine, StartError> {
         directory: Directory::new(unknown, keys),
         keys: IdentityKey::new(secret),
         profiles: vec![Arc::new(ProfilePlan::built_in_default())],
+        models: Default::default(),
+        arrivals: Default::default(),
         listening: AtomicBool::new(false),
         endpoints: AtomicUsize::new(0),
         stalled: AtomicUsize::new(0),
@@ -119,6 +121,7 @@ pub fn prepare(config: EngineConfig) -> Result<PreparedEngine, StartError> {
         subscribers,
         metrics,
         listeners,
+        next_ticket: Default::default(),
     };
     Ok(PreparedEngine {
         handle: EngineHandle {

@@ -1,10 +1,14 @@
 //! What the engine shows of an endpoint: plain values, ready to be serialised.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
+use crate::proto::lwm2m::link::ObjectLinks;
 use crate::proto::time::UnixMillis;
+
+use super::endpoint::plan::ProfilePlan;
 
 /// Whether a device can be reached now.
 #[derive(Clone, Copy, Debug, Deserialize, Eq, Hash, PartialEq, Serialize, utoipa::ToSchema)]
@@ -135,6 +139,15 @@ pub struct RegistrationView {
     pub active: bool,
     /// Values that were discarded and requests that failed.
     pub problems: Vec<ProblemView>,
+}
+
+/// What building a command for a device needs to know about it.
+#[derive(Clone, Debug)]
+pub struct DeviceContext {
+    /// Announced objects, and the LwM2M version.
+    pub links: Arc<ObjectLinks>,
+    /// Profile of the device.
+    pub plan: Arc<ProfilePlan>,
 }
 
 /// One value at one time.

@@ -4,16 +4,22 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 
 use futures_util::future::{BoxFuture, FutureExt};
-use tokio::sync::broadcast;
+use tokio::sync::{broadcast, oneshot};
 
 use super::profiles::ProfileId;
 pub use crate::engine::command::DeviceFilter;
+pub use crate::engine::endpoint::observations::Observed;
+pub use crate::engine::endpoint::request::{
+    DeviceAnswer, DeviceCommand, DeviceOutcome, DeviceRequest, RequestError, Waiting,
+};
 pub use crate::engine::event::{Event, EventKind};
+pub use crate::engine::handle::PendingRequest;
 pub use crate::engine::view::{
-    AttributesView, DeviceState, DeviceSummary, RegistrationView, SecurityMode, TelemetryView,
-    TimedValue,
+    AttributesView, DeviceContext, DeviceState, DeviceSummary, RegistrationView, SecurityMode,
+    TelemetryView, TimedValue,
 };
 pub use crate::engine::{Cursor, EngineError};
+use crate::proto::lwm2m::model::ObjectModels;
 
 /// An answer of the engine.
 pub type Answer<'a, T> = BoxFuture<'a, Result<T, EngineError>>;
@@ -39,6 +45,31 @@ pub trait Engine: Send + Sync + 'static {
 
     /// The registration of an endpoint.
     fn registration<'a>(&'a self, endpoint: &'a str) -> Answer<'a, Option<Box<RegistrationView>>>;
+
+    /// What commands for an endpoint need to know; `None` as well while it is not registered.
+    fn context<'a>(&'a self, endpoint: &'a str) -> Answer<'a, Option<DeviceContext>>;
+
+    /// Asks a device for something; it is told how it goes.
+    ///
+    /// # Errors
+    /// The shard is busy or the engine stops.
+    fn request(
+        &self,
+        endpoint: &str,
+        request: DeviceRequest,
+    ) -> Result<Option<PendingRequest>, EngineError>;
+
+    /// Takes a request back.
+    ///
+    /// # Errors
+    /// The shard is busy or the engine stops.
+    fn cancel_request(&self, endpoint: &str, ticket: u64) -> Result<(), EngineError>;
+
+    /// Resolves when the device registers next.
+    fn arrival(&self, endpoint: &str) -> oneshot::Receiver<()>;
+
+    /// Puts object definitions in force.
+    fn use_models(&self, models: Arc<ObjectModels>);
 
     /// Latest values of an endpoint.
     fn telemetry<'a>(&'a self, endpoint: &'a str) -> Answer<'a, Option<TelemetryView>>;
@@ -81,6 +112,30 @@ impl Engine for crate::engine::EngineHandle {
 
     fn registration<'a>(&'a self, endpoint: &'a str) -> Answer<'a, Option<Box<RegistrationView>>> {
         self.registration(endpoint).boxed()
+    }
+
+    fn context<'a>(&'a self, endpoint: &'a str) -> Answer<'a, Option<DeviceContext>> {
+        self.context(endpoint).boxed()
+    }
+
+    fn request(
+        &self,
+        endpoint: &str,
+        request: DeviceRequest,
+    ) -> Result<Option<PendingRequest>, EngineError> {
+        self.request(endpoint, request)
+    }
+
+    fn cancel_request(&self, endpoint: &str, ticket: u64) -> Result<(), EngineError> {
+        self.cancel_request(endpoint, ticket)
+    }
+
+    fn arrival(&self, endpoint: &str) -> oneshot::Receiver<()> {
+        self.arrival(endpoint)
+    }
+
+    fn use_models(&self, models: Arc<ObjectModels>) {
+        self.use_models(models);
     }
 
     fn telemetry<'a>(&'a self, endpoint: &'a str) -> Answer<'a, Option<TelemetryView>> {

@@ -7,11 +7,13 @@ use std::sync::{Arc, Mutex};
 
 use futures_util::FutureExt;
 use futures_util::future::ready;
+use rookery::proto::lwm2m::model::ObjectModels;
 use rookery::services::engine::{
-    Answer, AttributesView, Cursor, DeviceFilter, DeviceState, DeviceSummary, Engine, EngineError,
-    EnginePage, Event, RegistrationView, SecurityMode, TelemetryView,
+    Answer, AttributesView, Cursor, DeviceContext, DeviceFilter, DeviceRequest, DeviceState,
+    DeviceSummary, Engine, EngineError, EnginePage, Event, PendingRequest, RegistrationView,
+    SecurityMode, TelemetryView,
 };
-use tokio::sync::broadcast;
+use tokio::sync::{broadcast, oneshot};
 
 /// Shards, and endpoints looked at per `list`.
 const SHARDS: u16 = 2;
@@ -151,6 +153,28 @@ impl Engine for FakeEngine {
                 .map(Box::new),
         )
     }
+
+    fn context<'a>(&'a self, _endpoint: &'a str) -> Answer<'a, Option<DeviceContext>> {
+        self.answer(None)
+    }
+
+    fn request(
+        &self,
+        _endpoint: &str,
+        _request: DeviceRequest,
+    ) -> Result<Option<PendingRequest>, EngineError> {
+        Ok(None)
+    }
+
+    fn cancel_request(&self, _endpoint: &str, _ticket: u64) -> Result<(), EngineError> {
+        Ok(())
+    }
+
+    fn arrival(&self, _endpoint: &str) -> oneshot::Receiver<()> {
+        oneshot::channel().1
+    }
+
+    fn use_models(&self, _models: Arc<ObjectModels>) {}
 
     fn telemetry<'a>(&'a self, endpoint: &'a str) -> Answer<'a, Option<TelemetryView>> {
         self.answer(self.find(endpoint).map(|held| held.telemetry))

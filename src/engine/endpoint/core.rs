@@ -230,6 +230,14 @@ impl EndpointCore {
         }
     }
 
+    /// The objects of the registration; `None` while there is none.
+    #[must_use]
+    pub fn links(&self) -> Option<&Arc<ObjectLinks>> {
+        self.registration
+            .as_ref()
+            .map(|registration| &registration.links)
+    }
+
     /// Requests in flight to the device and waiting for it.
     #[must_use]
     pub fn pending_requests(&self) -> usize {

@@ -1,6 +1,7 @@
 //! What the API shows of an endpoint.
 
 use std::net::SocketAddr;
+use std::sync::Arc;
 
 use serde_json::{Value as Json, json as object};
 
@@ -24,7 +25,7 @@ pub struct Surroundings<'a> {
     /// Its transport state.
     pub head: &'a Head,
     /// Its profile.
-    pub plan: &'a ProfilePlan,
+    pub plan: &'a Arc<ProfilePlan>,
     /// Makes registration ids.
     pub keys: &'a IdentityKey,
     /// Whether an actor runs it.

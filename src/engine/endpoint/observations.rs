@@ -1,7 +1,32 @@
 //! Observations of one endpoint.
 
+use std::fmt;
+
 use crate::proto::coap::observe::Freshness;
 use crate::proto::lwm2m::Path;
+
+/// What an observation is about.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub enum Observed {
+    /// One path.
+    Single(Path),
+    /// Several paths, in the order in which they were asked for.
+    Composite(Box<[Path]>),
+}
+
+impl fmt::Display for Observed {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let paths = match self {
+            Self::Single(path) => return path.fmt(f),
+            Self::Composite(paths) => paths,
+        };
+        f.write_str("[")?;
+        for (at, path) in paths.iter().enumerate() {
+            write!(f, "{}{path}", if at == 0 { "" } else { ", " })?;
+        }
+        f.write_str("]")
+    }
+}
 
 /// One established observation.
 #[derive(Clone, Copy, Debug)]

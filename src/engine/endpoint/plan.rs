@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use crate::proto::lwm2m::{Path, ResourceType, ResourceTypes};
+use crate::proto::lwm2m::{Path, ResourceType, ResourceTypes, Version};
 
 /// What becomes of a value.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -18,12 +18,15 @@ pub struct Destination {
 pub struct Mapping {
     /// Resource.
     pub path: Path,
+    /// Object version it is for; `None` for every version.
+    pub version: Option<Version>,
     /// Name under which its value is published.
     pub key: Arc<str>,
     /// What becomes of the value.
     pub destination: Destination,
-    /// Data type, from the object model.
-    pub resource_type: ResourceType,
+    /// Data type and whether it has instances, where every version of the object says the same; a
+    /// device's own object models are asked otherwise.
+    pub resource_type: Option<(ResourceType, bool)>,
 }
 
 /// What to ask a device for after it registered.
@@ -85,12 +88,13 @@ impl ProfilePlan {
     pub fn built_in_default() -> Self {
         let mapping = |resource, key: &str, telemetry: bool, resource_type| Mapping {
             path: Path::resource(3, 0, resource),
+            version: None,
             key: key.into(),
             destination: Destination {
                 attribute: !telemetry,
                 telemetry,
             },
-            resource_type,
+            resource_type: Some((resource_type, false)),
         };
         Self::new(
             "default",
@@ -132,6 +136,6 @@ impl ResourceTypes for ProfilePlan {
         self.mappings
             .iter()
             .find(|m| m.path.object_id() == Some(object) && m.path.resource_id() == Some(resource))
-            .map(|m| (m.resource_type, false))
+            .and_then(|m| m.resource_type)
     }
 }

@@ -1,12 +1,15 @@
 //! Answers the commands of services and of the API.
 
+use std::sync::Arc;
+
 use super::Shard;
 use crate::engine::command::{Command, DeviceFilter, DevicePage, Inspect};
 use crate::engine::endpoint::actor::EndpointMessage;
 use crate::engine::endpoint::core::EndpointCore;
 use crate::engine::endpoint::describe::{self, Surroundings};
+use crate::engine::endpoint::request::RequestError;
 use crate::engine::endpoint::slot::State;
-use crate::engine::view::DeviceSummary;
+use crate::engine::view::{DeviceContext, DeviceSummary};
 
 /// Slots looked at for one page of a list: a filter that matches nothing must not hold up the shard.
 const SLOTS_PER_PAGE: u32 = 8_192;
@@ -28,6 +31,10 @@ impl Shard {
                 endpoint,
                 what,
             } => self.on_inspect(slot, &endpoint, what),
+            Command::Request { reply, .. } => {
+                let _ = reply.done.send(Err(RequestError::NotRegistered));
+            }
+            Command::CancelRequest { .. } => {}
             Command::Remove {
                 slot,
                 endpoint,
@@ -99,6 +106,13 @@ impl Shard {
             }
             Inspect::Registration(reply) => {
                 let _ = reply.send(Some(Box::new(describe::registration(core, &surroundings))));
+            }
+            Inspect::Context(reply) => {
+                let context = core.links().map(|links| DeviceContext {
+                    links: Arc::clone(links),
+                    plan: Arc::clone(surroundings.plan),
+                });
+                let _ = reply.send(context);
             }
             Inspect::Telemetry(reply) => {
                 let _ = reply.send(Some(describe::telemetry(core, surroundings.plan)));

@@ -85,6 +85,8 @@ fn share(config: EngineConfig, plan: ProfilePlan, seed: u64) -> Arc<Shared> {
         directory: Directory::new(unknown, (rng.u64(..), rng.u64(..))),
         keys: IdentityKey::new(secret),
         profiles: vec![Arc::new(plan)],
+        models: Default::default(),
+        arrivals: Default::default(),
         listening: AtomicBool::new(false),
         endpoints: AtomicUsize::new(0),
         stalled: AtomicUsize::new(0),
