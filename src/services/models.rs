@@ -249,11 +249,7 @@ impl Models {
         Ok(())
     }
 
-    fn put_in_force(
-        &self,
-        uploaded: BTreeMap<ModelKey, Arc<ObjectModel>>,
-        followers: &[Follower],
-    ) {
+    fn put_in_force(&self, uploaded: BTreeMap<ModelKey, Arc<ObjectModel>>, followers: &[Follower]) {
         self.set.store(Arc::new(Set::new(uploaded)));
         for follower in followers {
             follower(self.snapshot());

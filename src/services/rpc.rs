@@ -285,7 +285,10 @@ impl Rpc {
         call: &RpcCall,
         options: CallOptions,
     ) -> Result<Handed, RpcError> {
-        let handed = self.asker.ask(endpoint, call, options.timeout_millis).await?;
+        let handed = self
+            .asker
+            .ask(endpoint, call, options.timeout_millis)
+            .await?;
         if let Handed::Answered(_, Ended::NotRegistered) = &handed {
             self.devices.require(endpoint).await?;
         }
@@ -303,10 +306,7 @@ enum Queued {
     Waiting(Asked),
 }
 
-async fn answer(
-    mut asked: Asked,
-    options: CallOptions,
-) -> Result<(RpcResponse, Ended), RpcError> {
+async fn answer(mut asked: Asked, options: CallOptions) -> Result<(RpcResponse, Ended), RpcError> {
     let outcome = asked.flight.done().await.ok_or(EngineError::Stopped)?;
     respond(&asked, outcome, options.format)
 }
@@ -322,7 +322,11 @@ fn respond(
     let refused = refused_by_engine(&outcome);
     match asked.question.respond(outcome, format, &asked.device) {
         Ok(response) => {
-            let ended = if refused { Ended::Refused } else { Ended::of_response(&response) };
+            let ended = if refused {
+                Ended::Refused
+            } else {
+                Ended::of_response(&response)
+            };
             Ok((response, ended))
         }
         Err(Timeout { detail }) => Err(RpcError::Timeout { detail }),

@@ -6,9 +6,7 @@ use tokio::sync::oneshot;
 
 use super::call::{DeviceKnowledge, Prepared, Question, RpcCall, RpcResponse, prepare};
 use super::count::Ended;
-use crate::services::engine::{
-    DeviceOutcome, DeviceRequest, Engine, EngineError, PendingRequest,
-};
+use crate::services::engine::{DeviceOutcome, DeviceRequest, Engine, EngineError, PendingRequest};
 use crate::services::models::Models;
 
 /// Puts commands to devices.

@@ -63,7 +63,10 @@ impl RpcResponse {
 }
 
 pub fn prepare(call: &RpcCall, _device: &DeviceKnowledge) -> Result<Prepared, RpcResponse> {
-    let path = call.params.as_ref().and_then(|params| params["id"].as_str());
+    let path = call
+        .params
+        .as_ref()
+        .and_then(|params| params["id"].as_str());
     let path = path.and_then(|path| path.parse().ok());
     match (call.method.as_str(), path) {
         ("Read", Some(path)) => Ok(Prepared::Ask(Question {

@@ -114,11 +114,7 @@ impl Persistent {
         found.ok_or_else(|| not_found(id))
     }
 
-    pub(super) async fn list(
-        &self,
-        endpoint: &str,
-        query: &RpcQuery,
-    ) -> Result<RpcPage, RpcError> {
+    pub(super) async fn list(&self, endpoint: &str, query: &RpcQuery) -> Result<RpcPage, RpcError> {
         list::page(&self.keeper, endpoint, query).await
     }
 
@@ -138,6 +134,3 @@ impl Persistent {
 fn not_found(id: &str) -> RpcError {
     RpcError::NotFound { id: id.to_owned() }
 }
-
-#[cfg(test)]
-mod tests;

@@ -39,6 +39,7 @@ pub(super) fn begin(keeper: &Arc<Keeper>, endpoint: &str) {
     };
     tokio::spawn(async move {
         tokio::select! {
+            biased;
             _ = stopped.changed() => {}
             () = delivery.run() => {}
         }
@@ -112,12 +113,13 @@ impl Delivery {
     }
 
     async fn attempt(&mut self, command: &RpcCommand) -> Attempt {
-        self.wait_millis = self.wait_millis.clamp(
-            command.timeout,
-            LONGEST_WAIT_MILLIS.max(command.timeout),
-        );
+        self.wait_millis = self
+            .wait_millis
+            .clamp(command.timeout, LONGEST_WAIT_MILLIS.max(command.timeout));
         let asker = &self.keeper.asker;
-        let handed = asker.ask(&self.endpoint, &command.request, self.wait_millis).await;
+        let handed = asker
+            .ask(&self.endpoint, &command.request, self.wait_millis)
+            .await;
         let mut asked = match handed {
             Ok(Handed::Asked(asked)) => asked,
             Ok(Handed::Answered(_, Ended::NotRegistered)) => return Attempt::Gone,
@@ -133,13 +135,18 @@ impl Delivery {
             None => Attempt::Busy,
             Some(Err(RequestError::NotRegistered | RequestError::QueueFull)) => Attempt::Busy,
             Some(Err(RequestError::RegistrationEnded | RequestError::Cancelled)) => Attempt::Again,
-            Some(Err(RequestError::NotSent { waiting: Waiting::Asleep })) => Attempt::Asleep,
-            Some(outcome) => {
-                Attempt::Over(match asked.question.respond(outcome, command.format, &asked.device) {
+            Some(Err(RequestError::NotSent {
+                waiting: Waiting::Asleep,
+            })) => Attempt::Asleep,
+            Some(outcome) => Attempt::Over(
+                match asked
+                    .question
+                    .respond(outcome, command.format, &asked.device)
+                {
                     Ok(response) => Report::Response(response),
                     Err(Timeout { .. }) => Report::Timeout,
-                })
-            }
+                },
+            ),
         }
     }
 
@@ -206,7 +213,8 @@ impl Delivery {
     async fn requeue(&self, id: Uuid) {
         let state = self.keeper.index().state(id);
         if state == Some(RpcState::Sent) {
-            self.change(id, |command| command.state = RpcState::Queued).await;
+            self.change(id, |command| command.state = RpcState::Queued)
+                .await;
         }
     }
 
@@ -215,7 +223,8 @@ impl Delivery {
         let now = self.keeper.clock.now();
         let due = self.keeper.index().due(&self.endpoint, now);
         for id in due.into_iter().filter(|id| Some(*id) != except) {
-            self.change(id, |command| command.state = RpcState::Expired).await;
+            self.change(id, |command| command.state = RpcState::Expired)
+                .await;
         }
     }
 

@@ -85,7 +85,8 @@ impl Index {
             Some((endpoint, _)) => endpoint.clone(),
             None => command.endpoint.as_str().into(),
         };
-        self.ids.insert(entry.id, (endpoint.clone(), stored.sequence));
+        self.ids
+            .insert(entry.id, (endpoint.clone(), stored.sequence));
         let device = self.devices.entry(endpoint).or_default();
         device.commands.insert(stored.sequence, entry);
         self.last_sequence = self.last_sequence.max(stored.sequence);
@@ -120,7 +121,10 @@ impl Index {
     ) -> impl Iterator<Item = (u64, Entry)> + '_ {
         let device = self.devices.get(endpoint);
         let commands = device.map(|device| device.commands.range(after + 1..));
-        commands.into_iter().flatten().map(|(sequence, entry)| (*sequence, *entry))
+        commands
+            .into_iter()
+            .flatten()
+            .map(|(sequence, entry)| (*sequence, *entry))
     }
 
     /// The finished commands of a device that have to go when one more finishes.
@@ -174,7 +178,10 @@ impl Index {
     pub(super) fn due(&self, endpoint: &str, now: UnixMillis) -> Vec<Uuid> {
         let device = self.devices.get(endpoint);
         let pending = device.into_iter().flat_map(Device::pending);
-        pending.filter(|entry| entry.expires <= now).map(|entry| entry.id).collect()
+        pending
+            .filter(|entry| entry.expires <= now)
+            .map(|entry| entry.id)
+            .collect()
     }
 
     /// When the next command of a device expires, `except` this one.
@@ -197,7 +204,10 @@ impl Index {
 
     /// Devices with commands that wait.
     pub(super) fn waiting_devices(&self) -> Vec<Arc<str>> {
-        let waiting = self.devices.iter().filter(|(_, device)| device.pending().next().is_some());
+        let waiting = self
+            .devices
+            .iter()
+            .filter(|(_, device)| device.pending().next().is_some());
         waiting.map(|(endpoint, _)| endpoint.clone()).collect()
     }
 
@@ -214,6 +224,8 @@ impl Index {
 
 impl Device {
     fn pending(&self) -> impl Iterator<Item = &Entry> {
-        self.commands.values().filter(|entry| entry.state.is_pending())
+        self.commands
+            .values()
+            .filter(|entry| entry.state.is_pending())
     }
 }

@@ -54,8 +54,7 @@ impl Keeper {
         let mut after = None;
         loop {
             let store = self.store.as_ref();
-            let page =
-                storage::scan::<Stored>(store, Table::Rpc, after.as_deref(), CHUNK).await?;
+            let page = storage::scan::<Stored>(store, Table::Rpc, after.as_deref(), CHUNK).await?;
             let mut index = self.index();
             for (_, stored) in &page.records {
                 index.put(stored);
@@ -71,11 +70,7 @@ impl Keeper {
     }
 
     /// Keeps a new command.
-    pub(super) async fn add(
-        &self,
-        endpoint: &str,
-        command: NewCommand,
-    ) -> Result<Uuid, RpcError> {
+    pub(super) async fn add(&self, endpoint: &str, command: NewCommand) -> Result<Uuid, RpcError> {
         let now = self.clock.now();
         let expiration = command
             .expiration
@@ -174,7 +169,11 @@ impl Keeper {
     /// Removes every command of a device.
     pub(super) async fn remove_all(&self, endpoint: &str) -> Result<(), StoreError> {
         let _changing = self.changing.lock([endpoint].into_iter()).await;
-        let ids: Vec<_> = self.index().commands(endpoint, 0).map(|(_, entry)| entry.id).collect();
+        let ids: Vec<_> = self
+            .index()
+            .commands(endpoint, 0)
+            .map(|(_, entry)| entry.id)
+            .collect();
         if ids.is_empty() {
             return Ok(());
         }
@@ -187,7 +186,9 @@ impl Keeper {
 
     /// To be called while the device's commands are locked.
     async fn remove_stored(&self, endpoint: &str, ids: Vec<Uuid>) -> Result<(), StoreError> {
-        self.store.write(ids.iter().copied().map(delete).collect()).await?;
+        self.store
+            .write(ids.iter().copied().map(delete).collect())
+            .await?;
         {
             let mut index = self.index();
             for id in ids {

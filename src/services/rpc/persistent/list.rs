@@ -36,7 +36,11 @@ pub(super) async fn page(
     query: &RpcQuery,
 ) -> Result<RpcPage, RpcError> {
     let after = match &query.cursor {
-        Some(cursor) => cursor.parse().ok().filter(|after| *after < u64::MAX).ok_or(CursorError)?,
+        Some(cursor) => cursor
+            .parse()
+            .ok()
+            .filter(|after| *after < u64::MAX)
+            .ok_or(CursorError)?,
         None => 0,
     };
     let limit = query.limit.clamp(1, MAX_PAGE);

@@ -17,6 +17,7 @@ pub(super) fn begin(keeper: &Arc<Keeper>) {
     let mut stopped = keeper.stopped.clone();
     tokio::spawn(async move {
         tokio::select! {
+            biased;
             _ = stopped.changed() => {}
             () = run(&keeper) => {}
         }
