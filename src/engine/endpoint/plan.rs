@@ -108,6 +108,12 @@ impl ProfilePlan {
         )
     }
 
+    /// The mappings, in the order of the profile.
+    #[must_use]
+    pub fn mappings(&self) -> &[Mapping] {
+        &self.mappings
+    }
+
     /// The mapping of a resource and its index.
     #[must_use]
     pub fn mapping_of(&self, path: &Path) -> Option<(u16, &Mapping)> {

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use tokio::sync::oneshot;
 
+use super::CallOptions;
 use super::call::{DeviceKnowledge, Prepared, Question, RpcCall, RpcResponse, prepare};
 use super::count::Ended;
 use crate::services::engine::{DeviceOutcome, DeviceRequest, Engine, EngineError, PendingRequest};
@@ -65,16 +66,16 @@ impl Asker {
         &self,
         endpoint: &str,
         call: &RpcCall,
-        timeout_millis: u64,
+        options: CallOptions,
     ) -> Result<Handed, EngineError> {
         let Some(context) = self.engine.context(endpoint).await? else {
             return Ok(not_registered());
         };
-        let models = self.models.snapshot();
-        let device = DeviceKnowledge { context, models };
+        let device = DeviceKnowledge::new(context, self.models.snapshot());
         let question = match prepare(call, &device) {
             Ok(Prepared::Ask(question)) => question,
-            Ok(Prepared::Answered(response)) => {
+            Ok(Prepared::Answered(answered)) => {
+                let response = answered.respond(options.format);
                 let ended = Ended::of_response(&response);
                 return Ok(Handed::Answered(response, ended));
             }
@@ -83,7 +84,7 @@ impl Asker {
         let request = DeviceRequest {
             command: question.command.clone(),
             content_format: question.content_format,
-            timeout_millis,
+            timeout_millis: options.timeout_millis,
         };
         Ok(match self.engine.request(endpoint, request)? {
             Some(pending) => Handed::Asked(Asked {
@@ -159,10 +160,6 @@ impl Drop for Flight {
 }
 
 fn not_registered() -> Handed {
-    let response = RpcResponse {
-        result: "INTERNAL_SERVER_ERROR".into(),
-        value: None,
-        error: Some("Registration is empty".to_owned()),
-    };
+    let response = RpcResponse::internal("Registration is empty");
     Handed::Answered(response, Ended::NotRegistered)
 }

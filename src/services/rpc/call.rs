@@ -1,112 +1,214 @@
-//! Commands as callers give them: checked, translated, answered.
+//! A command as it is called, and what the engine shall ask the device for it.
 
-use std::borrow::Cow;
 use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
-use serde_json::Value;
+use serde_json::Value as Json;
 
 use crate::proto::lwm2m::model::ObjectModels;
-use crate::proto::lwm2m::operation::Operation;
-use crate::services::engine::{DeviceAnswer, DeviceCommand, DeviceContext, DeviceOutcome};
+use crate::proto::lwm2m::operation::{Operation, RequestContext};
+use crate::services::engine::{DeviceCommand, DeviceContext};
 
-#[derive(Clone, Debug, Deserialize, PartialEq, Serialize)]
+use super::attributes;
+use super::device::Device;
+use super::id::VersionedId;
+use super::method::Method;
+use super::params::Params;
+use super::refusal::{Refusal, quoted};
+use super::{failure, links, write};
+
+pub use super::question::{Question, Timeout};
+pub use super::response::RpcResponse;
+
+/// One command as the caller gives it: `{"method":"Read","params":{"id":"/3/0/9"}}`.
+#[derive(Clone, Debug, Deserialize, PartialEq, Serialize, utoipa::ToSchema)]
 pub struct RpcCall {
+    /// Name of the operation. Case matters.
     pub method: String,
+    /// What it is about: an object, text that holds one, or nothing.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub params: Option<Value>,
+    #[schema(value_type = Option<Object>)]
+    pub params: Option<Json>,
 }
 
-#[derive(Clone, Copy, Debug, Default, Deserialize, Eq, PartialEq, Serialize)]
+/// How values are given in a response.
+#[derive(Clone, Copy, Debug, Default, Deserialize, Eq, PartialEq, Serialize, utoipa::ToSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum ValueFormat {
+    /// The text of ThingsBoard: `LwM2mSingleResource [id=9, value=100, type=INTEGER]`.
     #[default]
     Text,
+    /// JSON: `100`.
     Json,
 }
 
-#[derive(Clone)]
+/// What is known about the device a command is for.
+#[derive(Clone, Debug)]
 pub struct DeviceKnowledge {
+    /// What it announced, and its profile.
     pub context: DeviceContext,
+    /// The object definitions in force.
     pub models: Arc<ObjectModels>,
+    /// An id without version means the version called like the LwM2M version of the registration,
+    /// not the version the device has (design 4).
+    pub strict_object_versions: bool,
 }
 
+impl DeviceKnowledge {
+    /// A device whose profile takes ids without version as they are.
+    #[must_use]
+    pub fn new(context: DeviceContext, models: Arc<ObjectModels>) -> Self {
+        Self {
+            context,
+            models,
+            strict_object_versions: false,
+        }
+    }
+}
+
+/// A call that is in order.
+#[derive(Clone, Debug, PartialEq)]
 pub enum Prepared {
-    Answered(RpcResponse),
+    /// The device need not be asked.
+    Answered(Answered),
+    /// The device is to be asked.
     Ask(Question),
 }
 
-pub struct Question {
-    pub command: DeviceCommand,
-    pub content_format: Option<u16>,
-}
-
+/// The answer to a call for which the device need not be asked.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Timeout {
-    pub detail: String,
+pub struct Answered {
+    pub(super) text: RpcResponse,
+    pub(super) json: RpcResponse,
 }
 
-#[derive(Clone, Debug, Deserialize, PartialEq, Serialize, utoipa::ToSchema)]
-pub struct RpcResponse {
-    pub result: Cow<'static, str>,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub value: Option<Value>,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub error: Option<String>,
-}
-
-impl RpcResponse {
+impl Answered {
+    /// What the caller is told.
     #[must_use]
-    pub fn is_success(&self) -> bool {
-        matches!(&*self.result, "CONTENT" | "CHANGED" | "CREATED" | "DELETED")
-    }
-}
-
-pub fn prepare(call: &RpcCall, _device: &DeviceKnowledge) -> Result<Prepared, RpcResponse> {
-    let path = call
-        .params
-        .as_ref()
-        .and_then(|params| params["id"].as_str());
-    let path = path.and_then(|path| path.parse().ok());
-    match (call.method.as_str(), path) {
-        ("Read", Some(path)) => Ok(Prepared::Ask(Question {
-            command: DeviceCommand::Operation(Operation::Read { path }),
-            content_format: None,
-        })),
-        _ => Err(RpcResponse {
-            result: "METHOD_NOT_ALLOWED".into(),
-            value: None,
-            error: Some(format!("Unsupported operation type: {}", call.method)),
-        }),
-    }
-}
-
-impl Question {
-    pub fn respond(
-        &self,
-        outcome: DeviceOutcome,
-        _format: ValueFormat,
-        _device: &DeviceKnowledge,
-    ) -> Result<RpcResponse, Timeout> {
-        match outcome {
-            Ok(DeviceAnswer::Values { .. }) => Ok(RpcResponse {
-                result: "CONTENT".into(),
-                value: Some("value".into()),
-                error: None,
-            }),
-            Ok(_) => Ok(RpcResponse {
-                result: "CHANGED".into(),
-                value: None,
-                error: None,
-            }),
-            Err(error) if error.is_timeout() => Err(Timeout {
-                detail: error.to_string(),
-            }),
-            Err(error) => Ok(RpcResponse {
-                result: "NOT_FOUND".into(),
-                value: None,
-                error: Some(error.to_string()),
-            }),
+    pub fn respond(self, format: ValueFormat) -> RpcResponse {
+        match format {
+            ValueFormat::Text => self.text,
+            ValueFormat::Json => self.json,
         }
     }
+}
+
+/// Checks a call and translates it for the engine.
+///
+/// # Errors
+/// The response to a call that is refused before anything is sent.
+pub fn prepare(call: &RpcCall, device: &DeviceKnowledge) -> Result<Prepared, RpcResponse> {
+    let device = Device::new(device);
+    let method = Method::from_name(&call.method).ok_or_else(|| Refusal::UnknownMethod {
+        method: quoted(&call.method),
+    })?;
+    let params = Params::read(call, method)?;
+    let mut content_format = params.content_format()?;
+    if method == Method::DiscoverAll {
+        return Ok(Prepared::Answered(links::of_registration(device.links())));
+    }
+    if !carries_values(method) {
+        content_format = None;
+    }
+    let (command, asked) = translate(method, device, &params)?;
+    if let DeviceCommand::Operation(operation) = &command {
+        check(operation, device, content_format)?;
+    }
+    Ok(Prepared::Ask(Question {
+        command,
+        content_format,
+        asked,
+    }))
+}
+
+/// The command, and the ids by which errors name what it is about.
+fn translate(
+    method: Method,
+    device: Device<'_>,
+    params: &Params,
+) -> Result<(DeviceCommand, Vec<VersionedId>), Refusal> {
+    let paths = |ids: &[VersionedId]| ids.iter().map(|id| id.path).collect();
+    let mut asked = Vec::new();
+    let mut target = |id: VersionedId| {
+        asked.push(id);
+        id.path
+    };
+    let operation = match method {
+        Method::Read => Operation::Read {
+            path: target(device.target(params)?),
+        },
+        Method::Discover => Operation::Discover {
+            path: target(device.target(params)?),
+            depth: params.depth()?,
+        },
+        Method::Observe => Operation::Observe {
+            path: target(device.target(params)?),
+            attributes: attributes::of_observation(params)?,
+        },
+        Method::ObserveCancel => Operation::CancelObservation {
+            path: target(device.observed(params)?),
+        },
+        Method::WriteAttributes => Operation::WriteAttributes {
+            path: target(device.target(params)?),
+            attributes: attributes::to_write(params)?,
+        },
+        Method::Delete => Operation::Delete {
+            path: target(device.target(params)?),
+        },
+        Method::ReadComposite => Operation::ReadComposite {
+            paths: paths(&device.targets(params)?),
+        },
+        Method::ObserveComposite => Operation::ObserveComposite {
+            paths: paths(&device.targets(params)?),
+            attributes: attributes::of_observation(params)?,
+        },
+        Method::ObserveCompositeCancel => {
+            asked = device.targets(params)?;
+            let paths = paths(&asked);
+            Operation::CancelObservationComposite { paths }
+        }
+        Method::WriteReplace => write::replace(device, params)?,
+        Method::WriteUpdate => write::update(device, params)?,
+        Method::WriteComposite => write::composite(device, params)?,
+        Method::Execute => write::execute(device, params)?,
+        Method::Create => write::create(device, params)?,
+        Method::ObserveCancelAll => return Ok((DeviceCommand::CancelAllObservations, asked)),
+        Method::ObserveReadAll | Method::DiscoverAll => {
+            return Ok((DeviceCommand::ReadAllObservations, asked));
+        }
+    };
+    Ok((DeviceCommand::Operation(operation), asked))
+}
+
+/// Refuses what cannot be asked of this device, before it waits for a device that sleeps.
+fn check(
+    operation: &Operation,
+    device: Device<'_>,
+    content_format: Option<u16>,
+) -> Result<(), RpcResponse> {
+    let models = device.models();
+    let context = RequestContext {
+        content_format,
+        types: Some(&models),
+        ..RequestContext::registered(device.links())
+    };
+    match operation.request(&context) {
+        Ok(_) => Ok(()),
+        Err(error) => Err(failure::of_operation(operation, &error)),
+    }
+}
+
+/// Whether a content format makes a difference. A cancellation has that of its observation.
+fn carries_values(method: Method) -> bool {
+    matches!(
+        method,
+        Method::Read
+            | Method::ReadComposite
+            | Method::Observe
+            | Method::ObserveComposite
+            | Method::WriteReplace
+            | Method::WriteUpdate
+            | Method::WriteComposite
+            | Method::Create
+    )
 }

@@ -6,9 +6,10 @@ use std::sync::Arc;
 use tokio::sync::watch;
 use uuid::Uuid;
 
+use super::ask::Asker;
 use super::clock::Clock;
 use super::count::{Ended, Mode, count};
-use super::{Asker, RpcCall, RpcError, ValueFormat};
+use super::{RpcCall, RpcError, ValueFormat};
 use crate::proto::time::UnixMillis;
 use crate::services::storage::{Store, StoreError};
 

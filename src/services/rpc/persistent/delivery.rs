@@ -11,10 +11,10 @@ use uuid::Uuid;
 use super::keeper::Keeper;
 use super::record::{RpcCommand, RpcState};
 use crate::services::engine::{DeviceOutcome, EngineError, RequestError, Waiting};
-use crate::services::rpc::RpcResponse;
 use crate::services::rpc::ask::{Asked, Handed, Progress};
 use crate::services::rpc::call::Timeout;
 use crate::services::rpc::count::Ended;
+use crate::services::rpc::{CallOptions, RpcResponse};
 use crate::services::storage::StoreError;
 
 /// Pauses while the engine or the store has too much to do; each is twice as long as the one before.
@@ -117,9 +117,11 @@ impl Delivery {
             .wait_millis
             .clamp(command.timeout, LONGEST_WAIT_MILLIS.max(command.timeout));
         let asker = &self.keeper.asker;
-        let handed = asker
-            .ask(&self.endpoint, &command.request, self.wait_millis)
-            .await;
+        let options = CallOptions {
+            timeout_millis: self.wait_millis,
+            format: command.format,
+        };
+        let handed = asker.ask(&self.endpoint, &command.request, options).await;
         let mut asked = match handed {
             Ok(Handed::Asked(asked)) => asked,
             Ok(Handed::Answered(_, Ended::NotRegistered)) => return Attempt::Gone,
