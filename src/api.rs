@@ -11,6 +11,7 @@ mod openapi;
 mod probes;
 mod problem;
 mod router;
+mod rpc;
 mod serve;
 mod server;
 mod spool;

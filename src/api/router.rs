@@ -9,7 +9,9 @@ use axum::routing::{delete, get, post};
 
 use super::problem::{Problem, ProblemKind};
 use super::state::{Api, State};
-use super::{accounting, devices, events, import, models, openapi, probes, server, tokens, values};
+use super::{
+    accounting, devices, events, import, models, openapi, probes, rpc, server, tokens, values,
+};
 
 /// The routes of `api`.
 pub fn router(api: Api) -> Router {
@@ -33,6 +35,11 @@ pub fn router(api: Api) -> Router {
             get(values::attributes),
         )
         .route("/api/v1/devices/{endpoint}/events", get(events::of_device))
+        .route(
+            "/api/v1/devices/{endpoint}/rpc",
+            get(rpc::list).post(rpc::call),
+        )
+        .route("/api/v1/rpc/{id}", get(rpc::show).delete(rpc::remove))
         .route("/api/v1/events", get(events::all))
         .route("/api/v1/models", get(models::list).post(models::upload))
         .route(

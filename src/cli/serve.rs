@@ -16,6 +16,7 @@ use rookery::services::engine::Engine;
 use rookery::services::events::EventFeed;
 use rookery::services::models::Models;
 use rookery::services::provisioning::Provisioning;
+use rookery::services::rpc::Rpc;
 use rookery::services::storage::Store;
 use rookery::services::tokens::Tokens;
 use tokio::net::TcpListener;
@@ -80,18 +81,30 @@ async fn run(effective: Effective, mut reload: Reload, dev: bool) -> anyhow::Res
     let exporter = exporter.with_source(move |out| handle.metrics().render(out));
     tokio::spawn(exporter.clone().upkeep());
 
+    let informed = engine.clone();
+    models
+        .follow(move |models| informed.use_models(models))
+        .await;
     let provisioning = Provisioning::new(store.clone(), &config.provisioning.profile);
     let devices = Arc::new(Devices::new(engine.clone(), provisioning));
     // Devices are let in only now: before, each of them would be unknown.
     let provisioned = devices.restore().await?;
     let running = prepared.run().context("cannot start the engine")?;
 
+    let rpc = Rpc::load(
+        engine.clone(),
+        devices.clone(),
+        models.clone(),
+        store.clone(),
+    );
+    let rpc = Arc::new(rpc.await?);
     let (stop, stopping) = watch::channel(false);
     let subscribed = engine.clone();
     let api = Api {
         engine: engine.clone(),
         devices,
         models: models.clone(),
+        rpc,
         tokens: tokens.clone(),
         events: EventFeed::new(move || subscribed.subscribe(), config.api.max_event_streams),
         store,

@@ -10,5 +10,6 @@ mod import;
 mod models;
 mod operations;
 mod problems;
+mod rpc;
 mod server;
 mod values;

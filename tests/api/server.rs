@@ -11,6 +11,7 @@ use rookery::services::engine::Engine;
 use rookery::services::events::EventFeed;
 use rookery::services::models::Models;
 use rookery::services::provisioning::Provisioning;
+use rookery::services::rpc::Rpc;
 use rookery::services::storage::Store;
 use rookery::services::tokens::{Role, Tokens};
 use rookery::store::MemoryStore;
@@ -57,13 +58,20 @@ impl Server {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
         let subscribed = engine.clone();
+        let provisioning = Provisioning::new(store.clone(), "default");
+        let devices = Arc::new(Devices::new(engine.clone(), provisioning));
+        let models = Arc::new(Models::load(store.clone()).await.unwrap());
+        let rpc = Rpc::load(
+            engine.clone(),
+            devices.clone(),
+            models.clone(),
+            store.clone(),
+        );
         let api = Api {
-            devices: Arc::new(Devices::new(
-                engine.clone(),
-                Provisioning::new(store.clone(), "default"),
-            )),
+            rpc: Arc::new(rpc.await.unwrap()),
+            devices,
             engine,
-            models: Arc::new(Models::load(store.clone()).await.unwrap()),
+            models,
             tokens: tokens.clone(),
             events: EventFeed::new(move || subscribed.subscribe(), 2),
             store,
