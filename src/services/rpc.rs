@@ -30,6 +30,7 @@ pub use call::{
     Answered, DeviceKnowledge, Prepared, Question, RpcCall, RpcResponse, Timeout, ValueFormat,
     prepare,
 };
+pub use method::method_names;
 pub use persistent::{
     DEFAULT_EXPIRATION_MILLIS, DEFAULT_RETRIES, FINISHED_KEPT_MILLIS, MAX_FINISHED_PER_DEVICE,
     MAX_PAGE, MAX_PENDING_PER_DEVICE, MAX_RETRIES, MAX_STORED, NewCommand, RpcCommand, RpcPage,

@@ -4,4 +4,5 @@ mod commands;
 mod config;
 mod models;
 mod program;
+mod rpc;
 mod serving;
