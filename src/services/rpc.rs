@@ -25,3 +25,6 @@ pub use call::{
     Answered, DeviceKnowledge, Prepared, Question, RpcCall, RpcResponse, Timeout, ValueFormat,
     prepare,
 };
+
+#[cfg(test)]
+mod tests;
