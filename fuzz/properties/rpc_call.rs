@@ -84,5 +84,5 @@ static DEVICE: LazyLock<DeviceKnowledge> = LazyLock::new(|| {
         plan: Arc::new(ProfilePlan::built_in_default()),
     };
     let models = Arc::new(builtin().iter().cloned().collect());
-    DeviceKnowledge::new(context, models)
+    DeviceKnowledge { context, models }
 });

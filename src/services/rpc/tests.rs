@@ -14,6 +14,7 @@ use serde_json::Value as Json;
 
 use super::*;
 use crate::engine::endpoint::plan::{Destination, Mapping, ProfilePlan};
+use crate::engine::endpoint::profile_parts::ProfileParts;
 use crate::proto::coap::Code;
 use crate::proto::lwm2m::link::ObjectLinks;
 use crate::proto::lwm2m::operation::{AnswerError, Operation};
@@ -47,6 +48,10 @@ fn thingsboards_device() -> DeviceKnowledge {
 }
 
 fn device(links: &str, lwm2m: LwM2mVersion) -> DeviceKnowledge {
+    device_of(links, lwm2m, false)
+}
+
+fn device_of(links: &str, lwm2m: LwM2mVersion, strict_object_versions: bool) -> DeviceKnowledge {
     let mappings = KEYS.map(|(key, path, version)| Mapping {
         path: path.parse().unwrap(),
         version,
@@ -59,10 +64,15 @@ fn device(links: &str, lwm2m: LwM2mVersion) -> DeviceKnowledge {
     });
     let context = DeviceContext {
         links: Arc::new(ObjectLinks::parse(links.as_bytes(), lwm2m).unwrap()),
-        plan: Arc::new(ProfilePlan::new("test", mappings.into(), &[])),
+        plan: Arc::new(ProfilePlan::compile(ProfileParts {
+            name: "test".into(),
+            mappings: mappings.into(),
+            strict_object_versions,
+            ..ProfileParts::default()
+        })),
     };
     let models = Arc::new(builtin().iter().cloned().collect());
-    DeviceKnowledge::new(context, models)
+    DeviceKnowledge { context, models }
 }
 
 /// `Method {"member":…}`, as in ThingsBoard's terminal.

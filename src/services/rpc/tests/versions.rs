@@ -46,8 +46,7 @@ fn a_version_that_is_not_the_devices_is_refused() {
 
 #[test]
 fn a_strict_profile_reads_an_id_without_version_as_documented() {
-    let mut device = thingsboards_device();
-    device.strict_object_versions = true;
+    let device = device_of(LINKS, LwM2mVersion::V1_1, true);
     bad_request(
         &device,
         r#"Read {"id":"/3/0/9"}"#,
