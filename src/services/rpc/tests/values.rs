@@ -141,7 +141,7 @@ fn writes_of_the_wrong_form_are_refused_with_the_place() {
     const UPDATE: &str =
         "This operation can only be used for ObjectInstance or Multi-Instance Resource !";
     let device = thingsboards_device();
-    let integer = "Expected a whole number from -9223372036854775808 to 9223372036854775807.";
+    let integer = "(accepted: a whole number from -9223372036854775808 to 9223372036854775807)";
     for (line, error) in [
         (
             r#"WriteReplace {"id":"/3_1.2/0","value":{"14":"+5"}}"#,
@@ -165,7 +165,7 @@ fn writes_of_the_wrong_form_are_refused_with_the_place() {
         ),
         (
             r#"WriteReplace {"id":"/19_1.1/0/0","value":{"0":"?"}}"#,
-            "Invalid value type for resource /19/0/0/0, expected OPAQUE, got STRING Expected hexadecimal digits or Base64.".into(),
+            "Invalid value type for resource /19/0/0/0, expected OPAQUE, got STRING (accepted: hexadecimal digits or Base64)".into(),
         ),
         (
             r#"WriteReplace {"id":"/19_1.1/0/0","value":{"zero":"00"}}"#,
