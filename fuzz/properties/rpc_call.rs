@@ -3,6 +3,7 @@
 use std::sync::{Arc, LazyLock};
 
 use rookery::engine::endpoint::plan::ProfilePlan;
+use rookery::proto::coap::Code;
 use rookery::proto::lwm2m::link::ObjectLinks;
 use rookery::proto::lwm2m::operation::{Operation, RequestContext};
 use rookery::proto::lwm2m::{LwM2mVersion, Record, Value};
@@ -45,6 +46,9 @@ fn check_operation(operation: &Operation, question: &Question) {
     operation
         .request(&context)
         .expect("what is asked can be asked");
+    if operation.success() != Code::CONTENT {
+        return;
+    }
     let mut paths = operation.composite_paths().to_vec();
     if paths.is_empty() {
         paths.push(operation.target());

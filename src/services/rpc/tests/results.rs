@@ -232,3 +232,24 @@ fn links_are_given_without_what_stands_between_them() {
         ])
     );
 }
+
+#[test]
+fn everything_can_be_asked_for_at_once() {
+    let device = thingsboards_device();
+    let line = r#"ReadComposite {"ids":["/"]}"#;
+    let values = [
+        ("/3/0/9", Value::Integer(100)),
+        ("/1/0/0", Value::Integer(123)),
+    ];
+    assert_eq!(
+        text(&device, line, &values),
+        "{/=LwM2mRoot [objects={\
+         1=LwM2mObject [id=1, instances={0=LwM2mObjectInstance [id=0, resources={0=LwM2mSingleResource [id=0, value=123, type=INTEGER]}]}], \
+         3=LwM2mObject [id=3, instances={0=LwM2mObjectInstance [id=0, resources={9=LwM2mSingleResource [id=9, value=100, type=INTEGER]}]}]}]}"
+    );
+    let response = respond(&device, line, values_answer(&values), ValueFormat::Json);
+    assert_eq!(
+        response["value"],
+        json!({"/": {"1": {"0": {"0": 123}}, "3": {"0": {"9": 100}}}})
+    );
+}
