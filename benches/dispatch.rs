@@ -9,7 +9,7 @@ use std::rc::Rc;
 
 use actix::{Actor, Addr, Context, Handler, Message, System};
 use rookery::engine::EngineConfig;
-use rookery::engine::endpoint::plan::{ProfilePlan, Step};
+use rookery::engine::endpoint::plan::ProfilePlan;
 use rookery::engine::shard::{Datagram, Origin, Shard, Standalone};
 use rookery::net::PeerAddr;
 use rookery::proto::coap::{Code, MessageType, MessageView, MessageWriter, option};
@@ -85,7 +85,11 @@ fn at_rest(size: usize) {
 /// The same with four observations of each endpoint: what a device with an ordinary profile weighs.
 fn four_observations(size: usize) {
     let default = ProfilePlan::built_in_default();
-    let paths: Vec<_> = default.steps().iter().map(Step::path).collect();
+    let paths: Vec<_> = default
+        .mappings()
+        .iter()
+        .map(|mapping| mapping.path)
+        .collect();
     let mappings = (0..).map_while(|index| default.mapping(index).cloned());
     let plan = ProfilePlan::new("four", mappings.collect(), &paths);
     in_place(

@@ -10,7 +10,12 @@ const MAY_NAME: &[(&str, &[&str])] = &[
     ("engine", &["engine", "net", "ops", "proto"]),
     // The state machine of a device: input and time in, outputs out.
     ("engine/endpoint/core.rs", &["proto"]),
+    ("engine/endpoint/answer.rs", &["proto"]),
+    ("engine/endpoint/commands.rs", &["proto"]),
     ("engine/endpoint/conversation.rs", &["proto"]),
+    ("engine/endpoint/exchange.rs", &["proto"]),
+    ("engine/endpoint/steps.rs", &["proto"]),
+    ("engine/endpoint/types.rs", &["proto"]),
     ("engine/endpoint/notification.rs", &["proto"]),
     ("engine/endpoint/telemetry.rs", &["proto"]),
     ("engine/endpoint/observations.rs", &["proto"]),

@@ -153,7 +153,7 @@ impl Engine {
             .metrics()
             .shards()
             .iter()
-            .map(|shard| shard.observations.get())
+            .map(|shard| shard.observing())
             .sum()
     }
 

@@ -2,9 +2,12 @@
 //! going on (`actor`).
 
 pub mod actor;
-pub mod conversation;
+mod answer;
+pub mod commands;
+mod conversation;
 pub mod core;
 pub mod describe;
+mod exchange;
 pub mod identity;
 mod notification;
 pub mod observations;
@@ -16,5 +19,7 @@ pub mod registration;
 pub mod reply;
 pub mod request;
 pub mod slot;
+mod steps;
 mod telemetry;
+mod types;
 pub mod values;

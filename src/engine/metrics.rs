@@ -4,7 +4,10 @@ use std::sync::atomic::{AtomicI64, AtomicU64, Ordering::Relaxed};
 
 use crate::proto::coap::{Code, MessageType};
 
-use super::endpoint::outputs::{DropReason, NotificationResult, Operation, RequestResult, Tally};
+use super::endpoint::observations::ObservationKind;
+use super::endpoint::outputs::{
+    DropReason, NotificationResult, OperationKind, RequestResult, Tally,
+};
 
 mod render;
 
@@ -219,9 +222,9 @@ pub struct ShardMetrics {
     messages: [[[Counter; CLASSES]; TYPES]; 2],
     rejected: [Counter; Rejection::ALL.len()],
     answers: [[Counter; ANSWERS.len()]; Interface::ALL.len()],
-    requests: [[Counter; RequestResult::ALL.len()]; Operation::ALL.len()],
-    durations: [Durations; Operation::ALL.len()],
-    notifications: [Counter; NotificationResult::ALL.len()],
+    requests: [[Counter; RequestResult::ALL.len()]; OperationKind::ALL.len()],
+    durations: [Durations; OperationKind::ALL.len()],
+    notifications: [[Counter; NotificationResult::ALL.len()]; ObservationKind::ALL.len()],
     dropped: [Counter; DropReason::ALL.len()],
     attributes: Counter,
     telemetry: Counter,
@@ -261,7 +264,7 @@ pub struct ShardMetrics {
     /// Requests in flight to devices and waiting for them.
     pub queued: Gauge,
     /// Observations.
-    pub observations: Gauge,
+    observations: [Gauge; ObservationKind::ALL.len()],
     /// Bodies being put together from blocks.
     pub bodies: Gauge,
 }
@@ -302,16 +305,14 @@ impl ShardMetrics {
         for (counter, n) in self.dropped.iter().zip(&mut tally.dropped) {
             take(counter, n);
         }
-        for (counter, n) in self.notifications.iter().zip(&mut tally.notifications) {
-            take(counter, n);
-        }
-        for (row, counts) in self.requests.iter().zip(&mut tally.requests) {
+        for (row, counts) in self.notifications.iter().zip(&mut tally.notifications) {
             for (counter, n) in row.iter().zip(counts) {
                 take(counter, n);
             }
         }
-        for (operation, millis) in tally.durations.drain(..) {
-            self.durations[operation as usize].record(millis);
+        for end in tally.requests.drain(..) {
+            self.requests[end.operation as usize][end.result as usize].add(1);
+            self.durations[end.operation as usize].record(end.millis);
         }
         take(&self.attributes, &mut tally.attributes);
         take(&self.telemetry, &mut tally.telemetry);
@@ -319,8 +320,22 @@ impl ShardMetrics {
         let unmatched = &self.rejected[Rejection::Unmatched as usize];
         take(unmatched, &mut tally.unmatched);
         take(&self.retransmissions, &mut tally.retransmissions);
-        self.observations
-            .add(std::mem::take(&mut tally.observations));
+        self.observe(std::mem::take(&mut tally.observations));
+    }
+
+    /// Observations in place.
+    #[must_use]
+    pub fn observing(&self) -> i64 {
+        self.observations.iter().map(Gauge::get).sum()
+    }
+
+    /// Observations begun or, below zero, ended.
+    pub fn observe(&self, change: [i64; ObservationKind::ALL.len()]) {
+        for (gauge, change) in self.observations.iter().zip(change) {
+            if change != 0 {
+                gauge.add(change);
+            }
+        }
     }
 }
 

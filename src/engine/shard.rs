@@ -34,6 +34,7 @@ use super::slab::Slab;
 mod answers;
 mod dispatch;
 mod inspect;
+mod requests;
 mod residence;
 mod router;
 pub(super) mod run;
@@ -113,6 +114,8 @@ pub struct Shard {
     events: Vec<Event>,
     event_bus: mpsc::Sender<Vec<Event>>,
     handoffs: Handoffs,
+    requests: requests::Requests,
+    models: Arc<ObjectModels>,
     next_mid: u16,
     /// Messages in the mailboxes of actors of this shard.
     mailboxes: usize,
@@ -151,6 +154,8 @@ impl Shard {
             events: Vec::new(),
             event_bus,
             handoffs,
+            requests: requests::Requests::default(),
+            models: shared.models.load_full(),
             mailboxes: 0,
             host: None,
             shared,
@@ -166,6 +171,11 @@ impl Shard {
     /// Begins a turn: the time stands still until the next one.
     pub fn begin(&mut self, now: Now) {
         self.now = now;
+        let models = self.shared.models.load();
+        if !Arc::ptr_eq(&models, &self.models) {
+            self.models = Arc::clone(&models);
+        }
+        drop(models);
         self.out.listening = self
             .shared
             .listening

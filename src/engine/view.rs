@@ -60,11 +60,25 @@ pub struct ObjectView {
     pub instances: Vec<u16>,
 }
 
+/// A command that waits.
+#[derive(Clone, Debug, Serialize, utoipa::ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct CommandView {
+    /// What is asked, as in the metrics.
+    pub operation: &'static str,
+    /// The paths concerned.
+    pub paths: Vec<String>,
+    /// What it waits for, in words.
+    pub waiting_for: &'static str,
+    /// When it is given up.
+    pub deadline: UnixMillis,
+}
+
 /// One observation of a device.
 #[derive(Clone, Debug, Serialize, utoipa::ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct ObservationView {
-    /// Observed path.
+    /// Observed path; of a composite the paths in brackets, in the order asked for.
     pub path: String,
     /// `established` or `pending`.
     pub state: &'static str,
@@ -131,8 +145,10 @@ pub struct RegistrationView {
     pub content_formats: Vec<u16>,
     /// Attributes of the registration that LwM2M does not define.
     pub additional: BTreeMap<String, String>,
-    /// Requests waiting for the device.
+    /// Requests waiting for the device, those the engine makes of its own accord included.
     pub queue_length: usize,
+    /// Commands of others that wait for the device, in order.
+    pub commands: Vec<CommandView>,
     /// Observations.
     pub observations: Vec<ObservationView>,
     /// `true` while a conversation with the device is going on.

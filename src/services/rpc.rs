@@ -39,3 +39,6 @@ pub use persistent::{
 pub use service::{
     CallOptions, DEFAULT_TIMEOUT_MILLIS, MAX_TIMEOUT_MILLIS, MIN_TIMEOUT_MILLIS, Rpc, RpcError,
 };
+
+#[cfg(test)]
+mod tests;

@@ -48,6 +48,7 @@ fn held() -> Held {
             content_formats: vec![110, 11_542],
             additional: BTreeMap::new(),
             queue_length: 0,
+            commands: Vec::new(),
             observations: vec![ObservationView {
                 path: "/3/0/9".to_owned(),
                 state: "established",

@@ -12,7 +12,7 @@ use crate::net::{LocalAddr, PeerAddr};
 use crate::proto::coap::MessageView;
 use tokio::sync::oneshot;
 
-use super::core::{EndpointCore, Route};
+use super::core::{EndpointCore, Input, Route};
 
 /// An endpoint run by an actor.
 pub struct EndpointActor {
@@ -36,6 +36,8 @@ pub enum EndpointMessage {
     Deliver(Delivery),
     /// Its deadline has passed.
     Timer,
+    /// Somebody wants something of the device, or wants it no more.
+    Command(Input<'static>),
     /// Somebody wants to look at it.
     Inspect(Inspect),
     /// It is to be forgotten.
@@ -98,6 +100,9 @@ impl Handler<EndpointMessage> for EndpointActor {
                 }
             }
             EndpointMessage::Timer => shard.run_timer(self.slot, &mut core),
+            EndpointMessage::Command(command) => {
+                shard.run_command(self.slot, &mut core, command);
+            }
             EndpointMessage::Inspect(what) => shard.inspect(self.slot, &core, what),
             EndpointMessage::Remove(reply) => {
                 shard.retire(self.slot, &core);

@@ -8,17 +8,21 @@ use std::sync::Arc;
 use crate::proto::coap::exchange::{MidSequence, TransmissionParams};
 use crate::proto::coap::{Code, MessageView};
 use crate::proto::lwm2m::link::{LinkInterner, ObjectLinks};
+use crate::proto::lwm2m::model::ObjectModels;
 use crate::proto::lwm2m::registration::UpdateParams;
 use crate::proto::time::{NEVER, Now, Tick};
 
 use super::conversation::Conversation;
 use super::identity::{IdentityKey, Place};
-use super::observations::Observations;
+use super::observations::{ObservationKind, Observations};
 use super::outputs::{Happening, Outputs, To};
-use super::plan::{ProfilePlan, Step};
+use super::plan::ProfilePlan;
 use super::problems::Problems;
-use super::registration::{AWAKE_MILLIS, RegisterRequest, Registration};
+use super::profile_parts::PowerMode;
+use super::registration::{RegisterRequest, Registration};
 use super::reply::Reply;
+use super::request::DeviceRequest;
+use super::steps;
 use super::values::LatestValues;
 
 /// State of one device, whether or not it is registered.
@@ -38,6 +42,8 @@ pub struct EndpointCore {
     pub(super) next_token: u16,
     /// Cleared when a request times out, set by the next message of the device.
     pub(super) reachable: bool,
+    /// Whether a device that sleeps through its cycle has been paged in this one.
+    pub(super) paged: bool,
     #[cfg(test)]
     pub(super) fault: bool,
 }
@@ -52,6 +58,10 @@ pub struct Turn<'a> {
     pub out: &'a mut Outputs,
     /// Profile of the device.
     pub plan: &'a ProfilePlan,
+    /// When the device listens.
+    pub power: PowerMode,
+    /// Object definitions.
+    pub models: &'a ObjectModels,
     /// Makes and reads registration ids and tokens.
     pub keys: &'a IdentityKey,
     /// Object lists shared by devices.
@@ -69,6 +79,18 @@ pub enum Input<'a> {
     Message(Inbound<'a>),
     /// Its deadline has passed.
     Timer,
+    /// Somebody wants something of the device.
+    Command {
+        /// Names the command in what is put out about it.
+        ticket: u64,
+        /// What is wanted.
+        request: DeviceRequest,
+    },
+    /// Somebody wants it no more.
+    CancelCommand {
+        /// The command.
+        ticket: u64,
+    },
 }
 
 /// A message for an endpoint.
@@ -132,6 +154,7 @@ impl EndpointCore {
             mids,
             next_token: 0,
             reachable: false,
+            paged: false,
             #[cfg(test)]
             fault: false,
         }
@@ -148,7 +171,8 @@ impl EndpointCore {
         fresh.registration = self.registration.take();
         fresh.values = std::mem::take(&mut self.values);
         if let Some(registration) = &fresh.registration {
-            fresh.conversation = Conversation::of_steps(plan, &registration.links, |_| true);
+            let steps = steps::due(plan, &registration.links, |_| true);
+            fresh.conversation = Conversation::of_steps(steps);
         }
         fresh
     }
@@ -188,6 +212,8 @@ impl EndpointCore {
         match input {
             Input::Message(message) => self.on_message(&message, turn),
             Input::Timer => self.on_timer(turn),
+            Input::Command { ticket, request } => self.on_command(ticket, request, turn),
+            Input::CancelCommand { ticket } => self.on_cancel_command(ticket, turn),
         }
         self.proceed(turn);
         turn.out.awaiting = self.conversation.as_ref().and_then(|c| c.awaited_mid());
@@ -200,20 +226,21 @@ impl EndpointCore {
             return NEVER;
         };
         let exchange = self.conversation.as_ref().map_or(NEVER, |c| c.deadline());
-        let sleep = if registration.queue_mode {
+        // Once asleep the change has been reported: only the other deadlines count.
+        let sleep = if self.reachable {
             self.asleep_from()
         } else {
             NEVER
         };
-        // Once asleep the change has been reported: only the other deadlines count.
-        let sleep = if self.reachable { sleep } else { NEVER };
         registration.expires.min(exchange).min(sleep)
     }
 
     /// Whether a conversation is going on: the endpoint is run by an actor while it is.
     #[must_use]
     pub fn busy(&self) -> bool {
-        self.reachable && self.conversation.as_ref().is_some_and(|c| !c.is_idle())
+        self.conversation
+            .as_ref()
+            .is_some_and(|c| c.flight.is_some() || (self.reachable && !c.is_idle()))
     }
 
     /// Whether the device is registered and awake.
@@ -221,11 +248,8 @@ impl EndpointCore {
     pub fn presence(&self, now: Tick) -> Presence {
         match &self.registration {
             None => Presence::Absent,
-            Some(registration)
-                if registration.queue_mode && (now >= self.asleep_from() || !self.reachable) =>
-            {
-                Presence::Asleep
-            }
+            Some(_) if self.always_listens() => Presence::Awake,
+            Some(_) if now >= self.asleep_from() || !self.reachable => Presence::Asleep,
             Some(_) => Presence::Awake,
         }
     }
@@ -259,12 +283,7 @@ impl EndpointCore {
     /// Reads something of what lies outside the slot and a notification touches.
     #[must_use]
     pub fn touch_heap(&self) -> u64 {
-        let observation = self
-            .observations
-            .iter()
-            .next()
-            .map_or(0, |observation| observation.token);
-        u64::from(observation) ^ self.values.touch()
+        self.observations.touch() ^ self.values.touch()
     }
 
     /// Number of observations.
@@ -273,8 +292,44 @@ impl EndpointCore {
         self.observations.len()
     }
 
+    /// How many observations there are of each kind.
+    #[must_use]
+    pub fn observation_counts(&self) -> [i64; ObservationKind::ALL.len()] {
+        self.observations.counts()
+    }
+
+    /// Whether the device never stops listening.
+    pub(super) fn always_listens(&self) -> bool {
+        self.registration
+            .as_ref()
+            .is_none_or(|registration| registration.awake_millis.is_none())
+    }
+
+    /// Whether a request may be sent now: the device listens, or it sleeps through a cycle in which
+    /// it can be paged once.
+    pub(super) fn may_ask(&self) -> bool {
+        let can_be_paged = || {
+            let registration = self.registration.as_ref();
+            !self.paged && registration.is_some_and(|r| r.paging_cycle().is_some())
+        };
+        self.registration.is_some() && (self.reachable || can_be_paged())
+    }
+
+    /// The cycle within which a sleeping device answers, if the request about to be sent is the one
+    /// it is paged for.
+    pub(super) fn page(&mut self) -> Option<u32> {
+        if self.reachable {
+            return None;
+        }
+        let cycle = self.registration.as_ref()?.paging_cycle()?;
+        self.paged = true;
+        Some(cycle)
+    }
+
+    /// When a device that stops listening does so.
     fn asleep_from(&self) -> Tick {
-        self.last_seen.plus_millis(AWAKE_MILLIS)
+        let awake = self.registration.as_ref().and_then(|r| r.awake_millis);
+        awake.map_or(NEVER, |millis| self.last_seen.plus_millis(millis.into()))
     }
 
     fn on_message(&mut self, message: &Inbound<'_>, turn: &mut Turn<'_>) {
@@ -282,8 +337,7 @@ impl EndpointCore {
         assert!(!self.fault, "injected fault");
         let woke = self.presence(turn.now.tick) == Presence::Asleep;
         if message.from_device {
-            self.last_seen = turn.now.tick;
-            self.reachable = true;
+            self.heard(turn.now.tick);
         }
         match message.route {
             Route::Register => self.on_register(message, turn),
@@ -305,7 +359,7 @@ impl EndpointCore {
         self.arrived(turn.now.tick, message, turn.out);
         self.place.salt = message.salt;
         let links = Arc::clone(&request.links);
-        self.registration = Some(request.into_registration(turn.now));
+        self.registration = Some(request.into_registration(turn.now, turn.power));
         let id = turn.keys.registration_id(self.place);
         let reply = Reply {
             location: Some(&id),
@@ -313,7 +367,7 @@ impl EndpointCore {
         };
         self.answer(message, &reply, turn);
         turn.out.happened(|| Happening::Registered);
-        self.conversation = Conversation::of_steps(turn.plan, &links, |_| true);
+        self.conversation = Conversation::of_steps(steps::due(turn.plan, &links, |_| true));
         self.report_unannounced(&links, turn);
     }
 
@@ -342,7 +396,7 @@ impl EndpointCore {
                 }
             }
         };
-        registration.update(&params, turn.now.tick);
+        registration.update(&params, turn.now.tick, turn.power);
         let before = links
             .as_ref()
             .map(|links| std::mem::replace(&mut registration.links, Arc::clone(links)));
@@ -354,32 +408,6 @@ impl EndpointCore {
         }
         if woke || before.is_some() {
             self.catch_up(woke, before.as_deref(), turn);
-        }
-    }
-
-    /// After a wake-up attributes are read again; for newly announced objects the whole plan is due.
-    fn catch_up(&mut self, woke: bool, before: Option<&ObjectLinks>, turn: &mut Turn<'_>) {
-        let Some(registration) = &self.registration else {
-            return;
-        };
-        let links = Arc::clone(&registration.links);
-        let new_path = |step: &Step| before.is_some_and(|before| !before.announces(&step.path()));
-        let attribute = |step: &Step| matches!(step, Step::Read(_));
-        let wanted =
-            |step: &Step| new_path(step) || ((woke || before.is_some()) && attribute(step));
-        let due = Conversation::of_steps(turn.plan, &links, wanted);
-        match (&mut self.conversation, due) {
-            (Some(running), Some(due)) => running.join(*due),
-            (idle @ None, due) => *idle = due,
-            (Some(_), None) => {}
-        }
-        if before.is_some() {
-            // What is announced no more is observed no more: a late notification is reset.
-            let gone = self
-                .observations
-                .retain(|observation| links.announces(&observation.path));
-            turn.out.tally.observations -= gone as i64;
-            self.report_unannounced(&links, turn);
         }
     }
 
@@ -402,37 +430,39 @@ impl EndpointCore {
             turn.out.happened(|| Happening::Expired);
             return;
         }
-        if registration.queue_mode && self.asleep_from() <= now {
+        if self.asleep_from() <= now {
             self.reachable = false;
         }
         self.on_exchange_timer(turn);
+        self.expire_commands(turn);
     }
 
     /// The device proved to be at the sender's address.
     fn arrived(&mut self, now: Tick, message: &Inbound<'_>, out: &mut Outputs) {
+        self.heard(now);
+        out.adopt_sender |= !message.from_device;
+    }
+
+    fn heard(&mut self, now: Tick) {
         self.last_seen = now;
         self.reachable = true;
-        out.adopt_sender |= !message.from_device;
+        self.paged = false;
     }
 
     /// Ends the registration and all that hangs on it: the device forgets its observations too.
     fn end_registration(&mut self, out: &mut Outputs) {
+        self.end_commands(out);
         self.registration = None;
         self.conversation = None;
-        out.tally.observations -= self.observations.clear() as i64;
-    }
-
-    fn report_unannounced(&mut self, links: &ObjectLinks, turn: &mut Turn<'_>) {
-        self.problems.clear("not_announced");
-        for step in turn.plan.steps() {
-            let path = step.path();
-            if !links.announces(&path) {
-                turn.out.tally.not_announced += 1;
-                let detail = "the profile maps this resource, the device did not announce it";
-                self.problems
-                    .note(turn.now.wall, "not_announced", Some(path), detail, turn.out);
-            }
+        for (total, gone) in out
+            .tally
+            .observations
+            .iter_mut()
+            .zip(self.observations.counts())
+        {
+            *total -= gone;
         }
+        self.observations = Observations::default();
     }
 
     /// Answers a request of the device.

@@ -6,17 +6,20 @@ use std::sync::Arc;
 use serde_json::{Value as Json, json as object};
 
 use crate::engine::view::{
-    AttributesView, DeviceState, DeviceSummary, ObjectView, ObservationView, ProblemView,
-    RegistrationView, SecurityMode, TelemetryView, TimedValue,
+    AttributesView, CommandView, DeviceState, DeviceSummary, ObjectView, ObservationView,
+    ProblemView, RegistrationView, SecurityMode, TelemetryView, TimedValue,
 };
 use crate::proto::lwm2m::Value;
+use crate::proto::lwm2m::operation::Operation;
 use crate::proto::time::{NEVER, Now, Tick, UnixMillis};
 
 use super::core::{EndpointCore, Presence};
 use super::identity::IdentityKey;
+use super::observations::Observed;
 use super::plan::{Mapping, ProfilePlan};
-use super::registration::AWAKE_MILLIS;
 use super::slot::Head;
+use super::steps;
+use super::values::Kept;
 
 /// What the shard knows around an endpoint.
 pub struct Surroundings<'a> {
@@ -107,7 +110,8 @@ pub fn registration(core: &EndpointCore, around: &Surroundings<'_>) -> Registrat
             })
             .unwrap_or_default(),
         queue_length: core.pending_requests(),
-        observations: observations(core),
+        commands: commands(core, around),
+        observations: observations(core, around.plan),
         active: around.active,
         problems: core.problems.iter().map(problem).collect(),
     }
@@ -144,39 +148,80 @@ pub fn json(value: &Value) -> Json {
     }
 }
 
+/// The values of a multiple Resource by Resource Instance id.
+#[must_use]
+pub fn instances<'a>(values: impl Iterator<Item = (u16, &'a Value)>) -> Json {
+    let members = values.map(|(id, value)| (id.to_string(), json(value)));
+    Json::Object(members.collect())
+}
+
 fn kept<'a>(
     core: &'a EndpointCore,
     plan: &'a ProfilePlan,
     wanted: impl Fn(&Mapping) -> bool + 'a,
 ) -> impl Iterator<Item = (String, TimedValue)> + 'a {
-    core.values.iter().filter_map(move |(index, ts, value)| {
-        let mapping = plan.mapping(index).filter(|mapping| wanted(mapping))?;
-        Some((
-            mapping.key.to_string(),
-            TimedValue {
-                ts,
-                value: json(&value),
-            },
-        ))
+    let mut all: Vec<Kept> = core.values.iter().collect();
+    // Resource Instances of one mapping side by side, in order.
+    all.sort_by_key(|kept| (kept.mapping, kept.instance));
+    let mut all = all.into_iter().peekable();
+    std::iter::from_fn(move || {
+        let first = all.next()?;
+        let (mapping, mut ts) = (first.mapping, first.time);
+        let value = match first.instance {
+            None => json(&first.value),
+            Some(id) => {
+                let mut values = vec![(id, first.value)];
+                while let Some(next) = all.next_if(|next| next.mapping == mapping) {
+                    ts = ts.max(next.time);
+                    values.extend(next.instance.map(|id| (id, next.value)));
+                }
+                instances(values.iter().map(|(id, value)| (*id, value)))
+            }
+        };
+        Some((mapping, TimedValue { ts, value }))
+    })
+    .filter_map(move |(mapping, value)| {
+        let mapping = plan.mapping(mapping).filter(|mapping| wanted(mapping))?;
+        Some((mapping.key.to_string(), value))
     })
 }
 
-fn observations(core: &EndpointCore) -> Vec<ObservationView> {
-    let established = core.observations.iter().map(|observation| ObservationView {
-        path: observation.path.to_string(),
-        state: "established",
-        notifications: observation.notifications,
-    });
-    let pending = core
-        .conversation
+fn observations(core: &EndpointCore, plan: &ProfilePlan) -> Vec<ObservationView> {
+    let view = |observed: &Observed, state, notifications| ObservationView {
+        path: observed.to_string(),
+        state,
+        notifications,
+    };
+    let established = core
+        .observations
         .iter()
-        .flat_map(|c| c.pending_observations());
-    let pending = pending.map(|path| ObservationView {
-        path: path.to_string(),
-        state: "pending",
-        notifications: 0,
+        .map(|(observation, observed)| view(&observed, "established", observation.notifications));
+    let links = core.links();
+    let steps = core.conversation.iter().flat_map(|c| c.pending_steps());
+    let pending = steps.filter_map(|step| {
+        let observed = steps::operation(plan, step, links?)?;
+        let observed = match observed {
+            Operation::Observe { path, .. } => Observed::Single(path),
+            Operation::ObserveComposite { paths, .. } => Observed::Composite(paths.into()),
+            _ => return None,
+        };
+        Some(view(&observed, "pending", 0))
     });
     established.chain(pending).collect()
+}
+
+fn commands(core: &EndpointCore, around: &Surroundings<'_>) -> Vec<CommandView> {
+    let queue = core.queue(around.now.tick).into_iter();
+    queue
+        .map(|command| CommandView {
+            operation: command.operation.name(),
+            paths: command.paths.iter().map(ToString::to_string).collect(),
+            waiting_for: command
+                .waiting
+                .map_or("the answer of the device", |waiting| waiting.reason()),
+            deadline: around.wall(command.deadline),
+        })
+        .collect()
 }
 
 fn problem(problem: &super::problems::Problem) -> ProblemView {
@@ -205,21 +250,22 @@ fn state_reason(core: &EndpointCore, around: &Surroundings<'_>) -> String {
         return "the registration ended: de-registered or lifetime over".to_owned();
     };
     let silent = around.now.tick.millis_since(core.last_seen) / 1000;
-    match (
-        registration.queue_mode,
-        core.presence(around.now.tick),
-        core.reachable,
-    ) {
-        (true, Presence::Asleep, _) => {
-            format!("queue mode, silent for {silent} s: listens again after its next message")
+    let mode = match (registration.queue_mode, registration.paging_cycle()) {
+        (_, Some(_)) => "extended discontinuous reception",
+        (true, None) => "queue mode",
+        (false, None) => "power saving mode",
+    };
+    match (registration.awake_millis, core.presence(around.now.tick)) {
+        (Some(_), Presence::Asleep) => {
+            format!("{mode}, silent for {silent} s: listens again after its next message")
         }
-        (true, ..) => {
-            let left = (AWAKE_MILLIS / 1000).saturating_sub(silent);
-            format!("queue mode, listens for {left} s more")
+        (Some(awake), _) => {
+            let left = u64::from(awake / 1000).saturating_sub(silent);
+            format!("{mode}, listens for {left} s more")
         }
-        (false, _, false) => {
+        (None, _) if !core.reachable => {
             format!("did not answer the last request, silent for {silent} s")
         }
-        (false, ..) => "no queue mode: always listens".to_owned(),
+        (None, _) => "no queue mode: always listens".to_owned(),
     }
 }

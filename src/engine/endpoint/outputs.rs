@@ -3,8 +3,12 @@
 use std::ops::Range;
 
 use crate::proto::coap::Code;
+use crate::proto::lwm2m::operation::Operation;
 use crate::proto::lwm2m::{Path, Value};
 use crate::proto::time::UnixMillis;
+
+use super::observations::ObservationKind;
+use super::request::DeviceOutcome;
 
 /// Whom a datagram is for.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -36,6 +40,8 @@ pub struct Outputs {
     pub sends: Vec<Send>,
     /// What happened, for subscribers; filled only while somebody listens.
     pub happenings: Vec<Happening>,
+    /// How commands went.
+    pub completions: Vec<Completion>,
     /// Whether somebody listens.
     pub listening: bool,
     /// The device is at the sender's address from now on.
@@ -61,6 +67,7 @@ impl Outputs {
     pub fn forget_call(&mut self) {
         self.sends.clear();
         self.happenings.clear();
+        self.completions.clear();
         self.adopt_sender = false;
         self.verified = false;
         self.answered = None;
@@ -73,6 +80,23 @@ impl Outputs {
             self.happenings.push(happening());
         }
     }
+}
+
+/// How a command goes on.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Completion {
+    /// It was sent for the first time.
+    Sent {
+        /// The command.
+        ticket: u64,
+    },
+    /// It is over.
+    Done {
+        /// The command.
+        ticket: u64,
+        /// How it ended.
+        outcome: DeviceOutcome,
+    },
 }
 
 /// What happened to a device.
@@ -94,6 +118,15 @@ pub enum Happening {
         time: UnixMillis,
         /// The value.
         value: Value,
+    },
+    /// Values of a multiple Resource arrived.
+    Instances {
+        /// Index of the mapping in the profile.
+        mapping: u16,
+        /// When the newest was measured.
+        time: UnixMillis,
+        /// All values known now, by Resource Instance id.
+        values: Vec<(u16, Value)>,
     },
     /// A value was discarded or a request failed.
     Problem {
@@ -179,23 +212,87 @@ impl NotificationResult {
 
 /// Operations of the device management and information reporting interfaces.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub enum Operation {
+pub enum OperationKind {
     /// Read.
     Read,
+    /// Discover.
+    Discover,
+    /// Write, replacing or updating.
+    Write,
+    /// Write-Attributes.
+    WriteAttributes,
+    /// Execute.
+    Execute,
+    /// Create.
+    Create,
+    /// Delete.
+    Delete,
+    /// Read-Composite.
+    ReadComposite,
+    /// Write-Composite.
+    WriteComposite,
     /// Observe.
     Observe,
+    /// Observe-Composite.
+    ObserveComposite,
+    /// Cancel Observation, of either kind.
+    CancelObservation,
 }
 
-impl Operation {
+impl OperationKind {
     /// All operations, in the order of their indices.
-    pub const ALL: [Self; 2] = [Self::Read, Self::Observe];
+    pub const ALL: [Self; 12] = [
+        Self::Read,
+        Self::Discover,
+        Self::Write,
+        Self::WriteAttributes,
+        Self::Execute,
+        Self::Create,
+        Self::Delete,
+        Self::ReadComposite,
+        Self::WriteComposite,
+        Self::Observe,
+        Self::ObserveComposite,
+        Self::CancelObservation,
+    ];
+
+    /// The kind of an operation.
+    #[must_use]
+    pub const fn of(operation: &Operation) -> Self {
+        match operation {
+            Operation::Read { .. } => Self::Read,
+            Operation::Discover { .. } => Self::Discover,
+            Operation::Write { .. } => Self::Write,
+            Operation::WriteAttributes { .. } => Self::WriteAttributes,
+            Operation::Execute { .. } => Self::Execute,
+            Operation::Create { .. } => Self::Create,
+            Operation::Delete { .. } => Self::Delete,
+            Operation::ReadComposite { .. } => Self::ReadComposite,
+            Operation::WriteComposite { .. } => Self::WriteComposite,
+            Operation::Observe { .. } => Self::Observe,
+            Operation::ObserveComposite { .. } => Self::ObserveComposite,
+            Operation::CancelObservation { .. } | Operation::CancelObservationComposite { .. } => {
+                Self::CancelObservation
+            }
+        }
+    }
 
     /// Stable name, as in the `operation` label.
     #[must_use]
-    pub fn name(self) -> &'static str {
+    pub const fn name(self) -> &'static str {
         match self {
             Self::Read => "read",
+            Self::Discover => "discover",
+            Self::Write => "write",
+            Self::WriteAttributes => "write_attributes",
+            Self::Execute => "execute",
+            Self::Create => "create",
+            Self::Delete => "delete",
+            Self::ReadComposite => "read_composite",
+            Self::WriteComposite => "write_composite",
             Self::Observe => "observe",
+            Self::ObserveComposite => "observe_composite",
+            Self::CancelObservation => "cancel_observation",
         }
     }
 }
@@ -207,15 +304,26 @@ pub enum RequestResult {
     Success,
     /// With a 4.xx or 5.xx response.
     Refused,
+    /// With an answer that is none to the request.
+    Unusable,
     /// With a Reset.
     Reset,
     /// With no answer in time.
     Timeout,
+    /// The caller took it back, or the registration ended.
+    Abandoned,
 }
 
 impl RequestResult {
     /// All results, in the order of their indices.
-    pub const ALL: [Self; 4] = [Self::Success, Self::Refused, Self::Reset, Self::Timeout];
+    pub const ALL: [Self; 6] = [
+        Self::Success,
+        Self::Refused,
+        Self::Unusable,
+        Self::Reset,
+        Self::Timeout,
+        Self::Abandoned,
+    ];
 
     /// Stable name, as in the `result` label.
     #[must_use]
@@ -223,10 +331,23 @@ impl RequestResult {
         match self {
             Self::Success => "success",
             Self::Refused => "refused",
+            Self::Unusable => "unusable",
             Self::Reset => "reset",
             Self::Timeout => "timeout",
+            Self::Abandoned => "abandoned",
         }
     }
+}
+
+/// A request to a device that ended.
+#[derive(Clone, Copy, Debug)]
+pub struct RequestEnd {
+    /// What was asked.
+    pub operation: OperationKind,
+    /// How it ended.
+    pub result: RequestResult,
+    /// How long it took, in milliseconds.
+    pub millis: u32,
 }
 
 /// Counts an endpoint makes while it handles inputs; the shard folds them into its metrics.
@@ -238,20 +359,18 @@ pub struct Tally {
     pub telemetry: u64,
     /// Values discarded, by [`DropReason`].
     pub dropped: [u64; DropReason::ALL.len()],
-    /// Notifications, by [`NotificationResult`].
-    pub notifications: [u64; NotificationResult::ALL.len()],
-    /// Requests that ended, by [`Operation`] and [`RequestResult`].
-    pub requests: [[u64; RequestResult::ALL.len()]; Operation::ALL.len()],
-    /// How long requests took, in milliseconds.
-    pub durations: Vec<(Operation, u32)>,
+    /// Notifications, by [`ObservationKind`] and [`NotificationResult`].
+    pub notifications: [[u64; NotificationResult::ALL.len()]; ObservationKind::ALL.len()],
+    /// Requests that ended.
+    pub requests: Vec<RequestEnd>,
     /// Messages sent again.
     pub retransmissions: u64,
     /// Mapped resources that the device did not announce.
     pub not_announced: u64,
     /// Responses nobody waited for.
     pub unmatched: u64,
-    /// Observations begun minus observations ended.
-    pub observations: i64,
+    /// Observations begun minus observations ended, by [`ObservationKind`].
+    pub observations: [i64; ObservationKind::ALL.len()],
     /// Sends received with a usable payload.
     pub sends: u64,
 }

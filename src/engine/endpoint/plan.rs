@@ -2,7 +2,10 @@
 
 use std::sync::Arc;
 
+use crate::proto::lwm2m::link::ObjectLinks;
 use crate::proto::lwm2m::{Path, ResourceType, ResourceTypes, Version};
+
+use super::profile_parts::{PlannedPath, PlannedStep, PowerMode, ProfileParts};
 
 /// What becomes of a value.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -14,7 +17,7 @@ pub struct Destination {
 }
 
 /// One resource the profile maps to a key.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct Mapping {
     /// Resource.
     pub path: Path,
@@ -29,57 +32,60 @@ pub struct Mapping {
     pub resource_type: Option<(ResourceType, bool)>,
 }
 
-/// What to ask a device for after it registered.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub enum Step {
-    /// Observe the path.
-    Observe(Path),
-    /// Read the path once.
-    Read(Path),
-}
-
-impl Step {
-    /// The path asked for.
-    #[must_use]
-    pub fn path(&self) -> Path {
-        match self {
-            Self::Observe(path) | Self::Read(path) => *path,
-        }
-    }
-}
-
 /// A compiled device profile.
 #[derive(Clone, Debug)]
 pub struct ProfilePlan {
     /// Name of the profile.
     pub name: Arc<str>,
     mappings: Box<[Mapping]>,
-    steps: Box<[Step]>,
+    steps: Box<[PlannedStep]>,
+    power: PowerMode,
+    strict_object_versions: bool,
 }
 
 impl ProfilePlan {
-    /// A plan. Observes come before reads (design 4); steps keep their order otherwise.
+    /// A profile ready for use.
     ///
-    /// Mappings beyond 65,536 are cut off: an endpoint refers to them by 16-bit index.
+    /// Mappings and steps beyond 65,536 are cut off: an endpoint refers to them by 16-bit index.
     #[must_use]
-    pub fn new(name: &str, mut mappings: Vec<Mapping>, observe: &[Path]) -> Self {
+    pub fn compile(parts: ProfileParts) -> Self {
+        let ProfileParts {
+            name,
+            mut mappings,
+            mut steps,
+            power,
+            strict_object_versions,
+        } = parts;
         mappings.truncate(1 << 16);
-        let observed = |path: &Path| observe.iter().any(|observed| path.starts_with(observed));
-        let reads = mappings
-            .iter()
-            .map(|m| m.path)
-            .filter(|path| !observed(path));
-        let steps = observe
-            .iter()
-            .copied()
-            .map(Step::Observe)
-            .chain(reads.map(Step::Read))
-            .collect();
+        steps.truncate(1 << 16);
         Self {
             name: name.into(),
             mappings: mappings.into(),
-            steps,
+            steps: steps.into(),
+            power,
+            strict_object_versions,
         }
+    }
+
+    /// A profile that observes some paths one by one and reads what else it maps. Observes come
+    /// before reads (design 4).
+    #[must_use]
+    pub fn new(name: &str, mappings: Vec<Mapping>, observe: &[Path]) -> Self {
+        let observed = |path: &Path| observe.iter().any(|observed| path.starts_with(observed));
+        let of_any_version = |path| PlannedPath {
+            path,
+            version: None,
+        };
+        let reads = mappings.iter().map(|m| m.path);
+        let reads = reads.filter(|path| !observed(path)).map(of_any_version);
+        let observes = observe.iter().copied().map(of_any_version);
+        let steps = observes.map(PlannedStep::Observe);
+        Self::compile(ProfileParts {
+            name: name.to_owned(),
+            steps: steps.chain(reads.map(PlannedStep::Read)).collect(),
+            mappings,
+            ..ProfileParts::default()
+        })
     }
 
     /// The profile a device gets when nobody chose another: battery level as telemetry, observed;
@@ -108,19 +114,12 @@ impl ProfilePlan {
         )
     }
 
-    /// The mappings, in the order of the profile.
+    /// The mapping of a value of a device that registered with `links`, and its index.
     #[must_use]
-    pub fn mappings(&self) -> &[Mapping] {
-        &self.mappings
-    }
-
-    /// The mapping of a resource and its index.
-    #[must_use]
-    pub fn mapping_of(&self, path: &Path) -> Option<(u16, &Mapping)> {
-        let at = self
-            .mappings
-            .iter()
-            .position(|mapping| path.starts_with(&mapping.path))?;
+    pub fn mapping_of(&self, path: &Path, links: &ObjectLinks) -> Option<(u16, &Mapping)> {
+        let at = self.mappings.iter().position(|mapping| {
+            path.starts_with(&mapping.path) && has_version(links, &mapping.path, mapping.version)
+        })?;
         Some((at as u16, &self.mappings[at]))
     }
 
@@ -130,11 +129,37 @@ impl ProfilePlan {
         self.mappings.get(usize::from(index))
     }
 
-    /// What to ask a device for after it registered.
+    /// All mappings.
     #[must_use]
-    pub fn steps(&self) -> &[Step] {
+    pub fn mappings(&self) -> &[Mapping] {
+        &self.mappings
+    }
+
+    /// What to ask a device for after it registered, in order.
+    #[must_use]
+    pub fn steps(&self) -> &[PlannedStep] {
         &self.steps
     }
+
+    /// When the devices listen, unless a device says otherwise.
+    #[must_use]
+    pub fn power(&self) -> PowerMode {
+        self.power
+    }
+
+    /// Whether an id without version means the version that follows from the LwM2M version.
+    #[must_use]
+    pub fn strict_object_versions(&self) -> bool {
+        self.strict_object_versions
+    }
+}
+
+/// Whether a device has the object of `path` in `version`.
+pub(super) fn has_version(links: &ObjectLinks, path: &Path, version: Option<Version>) -> bool {
+    let object = path.object_id();
+    version.is_none_or(|version| {
+        object.is_some_and(|object| links.version_or_default(object) == version)
+    })
 }
 
 impl ResourceTypes for ProfilePlan {

@@ -10,10 +10,11 @@ use crate::proto::lwm2m::registration::{
 use crate::proto::lwm2m::{Binding, LwM2mVersion};
 use crate::proto::time::{NEVER, Now, Tick, UnixMillis};
 
+use super::profile_parts::PowerMode;
 use super::reply::Reply;
 
 /// How long a device in queue mode listens after a message: `MAX_TRANSMIT_WAIT` (RFC 7252 §4.8.2).
-pub const AWAKE_MILLIS: u64 = 93_000;
+pub const AWAKE_MILLIS: u32 = 93_000;
 
 /// A registration.
 #[derive(Clone, Debug)]
@@ -32,6 +33,8 @@ pub struct Registration {
     pub binding: Option<Binding>,
     /// Queue mode.
     pub queue_mode: bool,
+    /// How long the device listens after each message of its own; `None` for always.
+    pub awake_millis: Option<u32>,
     /// What few devices state.
     pub extras: Option<Box<Extras>>,
 }
@@ -39,6 +42,8 @@ pub struct Registration {
 /// Parameters of a registration that few devices state.
 #[derive(Clone, Debug, Default)]
 pub struct Extras {
+    /// Cycle in milliseconds within which the device can be paged once while it does not listen.
+    pub paging_cycle: Option<u32>,
     /// MSISDN for the SMS binding.
     pub sms: Option<Box<str>>,
     /// Parameters that LwM2M does not define, in order.
@@ -65,13 +70,14 @@ impl Registration {
     }
 
     /// Takes over what an Update states and starts the lifetime anew.
-    pub fn update(&mut self, params: &UpdateParams<'_>, now: Tick) {
+    pub fn update(&mut self, params: &UpdateParams<'_>, now: Tick, power: PowerMode) {
         if let Some(binding) = params.binding {
             self.binding = Some(binding);
             // In LwM2M 1.0 the binding says whether there is a queue; later versions say it at
             // Register alone.
             if self.version == LwM2mVersion::V1_0 {
                 self.queue_mode = binding.queue_mode();
+                self.listen(power);
             }
         }
         if let Some(sms) = params.sms {
@@ -88,6 +94,28 @@ impl Registration {
             self.lifetime = lifetime_in_force(params.lifetime, self.version);
         }
         self.refresh(now);
+    }
+
+    /// The cycle within which a sleeping device can be paged, in milliseconds.
+    #[must_use]
+    pub fn paging_cycle(&self) -> Option<u32> {
+        self.extras.as_ref().and_then(|extras| extras.paging_cycle)
+    }
+
+    /// Settles when the device listens. A power mode says more than queue mode does.
+    pub fn listen(&mut self, power: PowerMode) {
+        let (awake_millis, cycle) = match power {
+            PowerMode::Drx => (self.queue_mode.then_some(AWAKE_MILLIS), None),
+            PowerMode::Psm { activity_timer } => (Some(activity_timer), None),
+            PowerMode::Edrx {
+                cycle,
+                paging_window,
+            } => (Some(paging_window), Some(cycle)),
+        };
+        self.awake_millis = awake_millis;
+        if self.paging_cycle() != cycle {
+            self.extras.get_or_insert_default().paging_cycle = cycle;
+        }
     }
 
     /// Starts the lifetime anew.
@@ -155,7 +183,7 @@ impl<'a> RegisterRequest<'a> {
 
     /// The registration it makes.
     #[must_use]
-    pub fn into_registration(self, now: Now) -> Registration {
+    pub fn into_registration(self, now: Now, power: PowerMode) -> Registration {
         let params = &self.params;
         let additional: Vec<_> = params
             .additional
@@ -164,6 +192,7 @@ impl<'a> RegisterRequest<'a> {
             .collect();
         let extras = (params.sms.is_some() || !additional.is_empty()).then(|| {
             Box::new(Extras {
+                paging_cycle: None,
                 sms: params.sms.map(Into::into),
                 additional,
             })
@@ -175,9 +204,11 @@ impl<'a> RegisterRequest<'a> {
             version: self.version,
             binding: params.binding,
             queue_mode: params.queue_mode,
+            awake_millis: None,
             extras,
             links: self.links,
         };
+        registration.listen(power);
         registration.refresh(now.tick);
         registration
     }

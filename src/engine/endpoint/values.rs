@@ -1,7 +1,8 @@
 //! Latest values of one endpoint, packed into one allocation.
 //!
 //! A million devices with four values each would spend more on pointers than on values, so the
-//! values lie one behind the other: a header of twelve bytes and the bytes of the value.
+//! values lie one behind the other: a header of twelve bytes and the bytes of the value. The value of
+//! a Resource Instance begins with the id of the instance; few resources have instances.
 
 use crate::proto::lwm2m::Value;
 use crate::proto::time::UnixMillis;
@@ -15,48 +16,108 @@ pub struct LatestValues {
 /// mapping 2, type 1, time 6, length of the value 3
 const HEADER: usize = 12;
 /// Values longer than this are refused: 24 bits of length.
-pub const MAX_VALUE_LEN: usize = 0xff_ffff;
+pub const MAX_VALUE_LEN: usize = 0xff_ffff - INSTANCE;
 const TIME_BYTES: usize = 6;
+/// Set in the type of a Resource Instance's value.
+const OF_INSTANCE: u8 = 0x80;
+/// Bytes of the id of a Resource Instance.
+const INSTANCE: usize = 2;
+
+/// One kept value.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Kept {
+    /// Index of the mapping in the profile.
+    pub mapping: u16,
+    /// Resource Instance id, for a multiple Resource.
+    pub instance: Option<u16>,
+    /// When it was measured.
+    pub time: UnixMillis,
+    /// The value.
+    pub value: Value,
+}
+
+/// A value to keep.
+#[derive(Clone, Copy, Debug)]
+pub struct Fresh<'a> {
+    /// Index of the mapping in the profile.
+    pub mapping: u16,
+    /// Resource Instance id, for a multiple Resource.
+    pub instance: Option<u16>,
+    /// When it was measured.
+    pub time: UnixMillis,
+    /// The value.
+    pub value: &'a Value,
+}
 
 impl LatestValues {
-    /// Keeps the value of `mapping` measured at `time` unless a later one is known.
+    /// Keeps a value unless a later one is known. A single value and values of Resource Instances of
+    /// one mapping replace each other.
     ///
     /// A known value from after `now` gives way to any other: a device whose clock ran ahead once
     /// must not block its later values. Returns `false` when the value is longer than
     /// [`MAX_VALUE_LEN`].
-    pub fn put(&mut self, mapping: u16, time: UnixMillis, now: UnixMillis, value: &Value) -> bool {
+    pub fn put(&mut self, fresh: Fresh<'_>, now: UnixMillis) -> bool {
         let mut scratch = [0; 8];
-        let (tag, bytes) = encode(value, &mut scratch);
+        let (tag, bytes) = encode(fresh.value, &mut scratch);
         if bytes.len() > MAX_VALUE_LEN {
             return false;
         }
-        let found = self.find(mapping);
+        let Fresh {
+            mapping,
+            instance,
+            time,
+            ..
+        } = fresh;
+        let found = self.find(mapping, instance);
         if let Some((at, _)) = found {
             let known = time_of(&self.packed[at..]);
             if time < known && known <= now {
                 return true;
             }
+        } else if self.entries().any(|(at, _)| {
+            let entry = &self.packed[at..];
+            mapping_of(entry) == mapping && instance_of(entry).is_some() != instance.is_some()
+        }) {
+            self.forget(mapping);
         }
-        match found {
-            Some((at, end)) if end - at == HEADER + bytes.len() => {
-                let entry = &mut self.packed[at..end];
-                write_header(entry, mapping, tag, time, bytes.len());
-                entry[HEADER..].copy_from_slice(bytes);
+        let prefix = instance.map_or(0, |_| INSTANCE);
+        let len = prefix + bytes.len();
+        let fill = |entry: &mut [u8]| {
+            let tag = if instance.is_some() {
+                tag | OF_INSTANCE
+            } else {
+                tag
+            };
+            write_header(entry, mapping, tag, time, len);
+            if let Some(id) = instance {
+                entry[HEADER..HEADER + INSTANCE].copy_from_slice(&id.to_le_bytes());
             }
+            entry[HEADER + prefix..].copy_from_slice(bytes);
+        };
+        match found {
+            Some((at, end)) if end - at == HEADER + len => fill(&mut self.packed[at..end]),
             found => {
                 let (before, after) = found.unwrap_or((self.packed.len(), self.packed.len()));
-                let size = self.packed.len() - (after - before) + HEADER + bytes.len();
+                let size = self.packed.len() - (after - before) + HEADER + len;
                 let mut packed = Vec::with_capacity(size);
                 packed.extend_from_slice(&self.packed[..before]);
                 packed.extend_from_slice(&self.packed[after..]);
                 let at = packed.len();
-                packed.resize(at + HEADER, 0);
-                write_header(&mut packed[at..], mapping, tag, time, bytes.len());
-                packed.extend_from_slice(bytes);
+                packed.resize(at + HEADER + len, 0);
+                fill(&mut packed[at..]);
                 self.packed = packed.into_boxed_slice();
             }
         }
         true
+    }
+
+    /// Forgets all values of a mapping.
+    pub fn forget(&mut self, mapping: u16) {
+        let kept = self
+            .entries()
+            .filter(|&(at, _)| mapping_of(&self.packed[at..]) != mapping);
+        let kept = kept.flat_map(|(at, end)| self.packed[at..end].iter().copied());
+        self.packed = kept.collect();
     }
 
     /// Reads something of the values.
@@ -65,18 +126,26 @@ impl LatestValues {
         u64::from(self.packed.first().copied().unwrap_or_default())
     }
 
-    /// All values: mapping, time, value.
-    pub fn iter(&self) -> impl Iterator<Item = (u16, UnixMillis, Value)> + '_ {
+    /// All values, in the order in which they first came.
+    pub fn iter(&self) -> impl Iterator<Item = Kept> + '_ {
         self.entries().filter_map(|(at, end)| {
             let entry = &self.packed[at..end];
-            let value = decode(entry[2], &entry[HEADER..])?;
-            Some((mapping_of(entry), time_of(entry), value))
+            let instance = instance_of(entry);
+            let value = &entry[HEADER + instance.map_or(0, |_| INSTANCE)..];
+            Some(Kept {
+                mapping: mapping_of(entry),
+                instance,
+                time: time_of(entry),
+                value: decode(entry[2] & !OF_INSTANCE, value)?,
+            })
         })
     }
 
-    fn find(&self, mapping: u16) -> Option<(usize, usize)> {
-        self.entries()
-            .find(|&(at, _)| mapping_of(&self.packed[at..]) == mapping)
+    fn find(&self, mapping: u16, instance: Option<u16>) -> Option<(usize, usize)> {
+        self.entries().find(|&(at, _)| {
+            let entry = &self.packed[at..];
+            mapping_of(entry) == mapping && instance_of(entry) == instance
+        })
     }
 
     fn entries(&self) -> impl Iterator<Item = (usize, usize)> + '_ {
@@ -90,6 +159,10 @@ impl LatestValues {
             Some((start, at))
         })
     }
+}
+
+fn instance_of(entry: &[u8]) -> Option<u16> {
+    (entry[2] & OF_INSTANCE != 0).then(|| u16::from_le_bytes([entry[HEADER], entry[HEADER + 1]]))
 }
 
 fn write_header(entry: &mut [u8], mapping: u16, tag: u8, time: UnixMillis, len: usize) {
@@ -194,40 +267,89 @@ mod tests {
         ]
     }
 
+    fn put(values: &mut LatestValues, mapping: u16, time: UnixMillis, value: Value) -> bool {
+        put_instance(values, mapping, None, time, value)
+    }
+
+    fn put_instance(
+        values: &mut LatestValues,
+        mapping: u16,
+        instance: Option<u16>,
+        time: UnixMillis,
+        value: Value,
+    ) -> bool {
+        let fresh = Fresh {
+            mapping,
+            instance,
+            time,
+            value: &value,
+        };
+        values.put(fresh, NOW)
+    }
+
+    fn kept(values: &LatestValues) -> BTreeMap<(u16, Option<u16>), (UnixMillis, Value)> {
+        let all = values.iter();
+        all.map(|kept| ((kept.mapping, kept.instance), (kept.time, kept.value)))
+            .collect()
+    }
+
     proptest! {
         #[test]
-        fn the_latest_value_of_each_mapping_is_kept(
-            puts in proptest::collection::vec((0u16..6, -(1i64 << 46)..(1i64 << 46), any_value()), 0..40)
+        fn the_latest_value_of_each_mapping_and_instance_is_kept(
+            puts in proptest::collection::vec(
+                (0u16..6, 0u16..3, -(1i64 << 46)..NOW, any_value()),
+                0..40,
+            )
         ) {
             let mut values = LatestValues::default();
             let mut model = BTreeMap::new();
-            for (mapping, time, value) in puts {
-                prop_assert!(values.put(mapping, time, i64::MAX, &value));
-                let latest = model.entry(mapping).or_insert((time, value.clone()));
+            for (mapping, instance, time, value) in puts {
+                // Mappings below 3 are single, the others multiple.
+                let instance = (mapping >= 3).then_some(instance);
+                prop_assert!(put_instance(&mut values, mapping, instance, time, value.clone()));
+                let latest = model.entry((mapping, instance)).or_insert((time, value.clone()));
                 if time >= latest.0 {
                     *latest = (time, value);
                 }
             }
-            let kept: BTreeMap<_, _> = values.iter().map(|(m, t, v)| (m, (t, v))).collect();
-            prop_assert_eq!(kept, model);
+            prop_assert_eq!(kept(&values), model);
         }
+    }
+
+    #[test]
+    fn a_single_value_and_instances_of_one_mapping_replace_each_other() {
+        let mut values = LatestValues::default();
+        put_instance(&mut values, 4, Some(0), NOW, Value::Integer(1));
+        put_instance(&mut values, 4, Some(65534), NOW, Value::Integer(2));
+        put(&mut values, 5, NOW, Value::Boolean(true));
+        assert_eq!(values.iter().count(), 3);
+        put(&mut values, 4, NOW, Value::Integer(3));
+        assert_eq!(
+            kept(&values).into_keys().collect::<Vec<_>>(),
+            [(4, None), (5, None)]
+        );
+        put_instance(&mut values, 4, Some(1), NOW, Value::Integer(4));
+        assert_eq!(
+            kept(&values).into_keys().collect::<Vec<_>>(),
+            [(4, Some(1)), (5, None)]
+        );
     }
 
     #[test]
     fn a_value_from_the_future_does_not_block_later_ones() {
         let mut values = LatestValues::default();
-        values.put(0, NOW + 3_600_000, NOW, &Value::Integer(1));
-        values.put(0, NOW, NOW, &Value::Integer(2));
-        assert_eq!(values.iter().next(), Some((0, NOW, Value::Integer(2))));
+        put(&mut values, 0, NOW + 3_600_000, Value::Integer(1));
+        put(&mut values, 0, NOW, Value::Integer(2));
+        assert_eq!(kept(&values)[&(0, None)], (NOW, Value::Integer(2)));
     }
 
     #[test]
     fn four_ordinary_values_take_under_a_hundred_bytes() {
         let mut values = LatestValues::default();
-        values.put(0, NOW, NOW, &Value::Integer(87));
-        values.put(1, NOW, NOW, &Value::String("anjay".into()));
-        values.put(2, NOW, NOW, &Value::String("demo-client".into()));
-        values.put(3, NOW, NOW, &Value::String("3.14.0".into()));
+        put(&mut values, 0, NOW, Value::Integer(87));
+        put(&mut values, 1, NOW, Value::String("anjay".into()));
+        put(&mut values, 2, NOW, Value::String("demo-client".into()));
+        put(&mut values, 3, NOW, Value::String("3.14.0".into()));
         assert!(values.packed.len() < 100, "{}", values.packed.len());
     }
 }

@@ -3,7 +3,10 @@
 use std::fmt::{Display, Write as _};
 use std::sync::Arc;
 
-use crate::engine::endpoint::outputs::{DropReason, NotificationResult, Operation, RequestResult};
+use crate::engine::endpoint::observations::ObservationKind;
+use crate::engine::endpoint::outputs::{
+    DropReason, NotificationResult, OperationKind, RequestResult,
+};
 use crate::ops::metrics::write_header;
 use crate::proto::coap::MessageType;
 
@@ -97,7 +100,7 @@ impl EngineMetrics {
             ));
         }
         out.family("lwm2m_requests_total");
-        for operation in Operation::ALL {
+        for operation in OperationKind::ALL {
             for result in RequestResult::ALL {
                 let n = self.sum(|m| &m.requests[operation as usize][result as usize]);
                 let (operation, result) = (operation.name(), result.discriminant());
@@ -112,7 +115,7 @@ impl EngineMetrics {
 
     fn durations(&self, out: &mut Text<'_>) {
         out.family("lwm2m_request_duration_seconds");
-        for operation in Operation::ALL {
+        for operation in OperationKind::ALL {
             let of =
                 |m: &ShardMetrics, at: usize| m.durations[operation as usize].buckets[at].get();
             let operation_name = operation.name();
@@ -137,17 +140,22 @@ impl EngineMetrics {
 
     fn values(&self, out: &mut Text<'_>) {
         out.family("lwm2m_observations");
-        let n = self.gauge(|m| &m.observations);
-        out.line(format_args!(
-            "lwm2m_observations{{strategy=\"single\"}} {n}"
-        ));
-        out.family("lwm2m_notifications_total");
-        for result in NotificationResult::ALL {
-            let n = self.sum(|m| &m.notifications[result as usize]);
-            let result = result.discriminant();
+        for kind in ObservationKind::ALL {
+            let n = self.gauge(|m| &m.observations[kind as usize]);
+            let strategy = kind.discriminant();
             out.line(format_args!(
-                "lwm2m_notifications_total{{strategy=\"single\",result=\"{result}\"}} {n}"
+                "lwm2m_observations{{strategy=\"{strategy}\"}} {n}"
             ));
+        }
+        out.family("lwm2m_notifications_total");
+        for kind in ObservationKind::ALL {
+            for result in NotificationResult::ALL {
+                let n = self.sum(|m| &m.notifications[kind as usize][result as usize]);
+                let (strategy, result) = (kind.discriminant(), result.discriminant());
+                out.line(format_args!(
+                    "lwm2m_notifications_total{{strategy=\"{strategy}\",result=\"{result}\"}} {n}"
+                ));
+            }
         }
         out.family("lwm2m_values_total");
         for (kind, n) in [

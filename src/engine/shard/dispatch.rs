@@ -145,7 +145,7 @@ impl Shard {
     }
 
     /// One call of the state machine, and what follows from it. A panic costs this endpoint alone.
-    fn run(
+    pub(super) fn run(
         &mut self,
         slot: u32,
         core: &mut EndpointCore,
@@ -161,20 +161,23 @@ impl Shard {
             rng: &mut self.rng,
             out: &mut self.out,
             plan,
+            power: plan.power(),
+            models: &self.models,
             keys: &self.shared.keys,
             links: &mut self.links,
             transmission: &self.shared.config.transmission,
             max_body: self.shared.config.max_body,
         };
-        let observed = core.observation_count();
+        let observed = core.observation_counts();
         // The state is replaced after a panic, so a half-done change in it is never seen.
         let done = catch_unwind(AssertUnwindSafe(|| core.handle(input, &mut turn)));
         if done.is_err() {
             self.metrics.actor_restarts.add(1);
             self.out.forget_call();
-            self.out.tally.observations = -(observed as i64);
+            self.out.tally.observations = observed.map(|count| -count);
             let fresh = EndpointCore::new(core.name(), core.place(), core.mids());
             *core = std::mem::replace(core, fresh).rebuilt(plan);
+            self.fail_commands(slot);
             self.count_panic(slot);
         }
         self.apply(slot, core, sender);
@@ -182,6 +185,7 @@ impl Shard {
 
     fn apply(&mut self, slot: u32, core: &EndpointCore, sender: Option<Sender>) {
         self.metrics.fold(&mut self.out.tally);
+        self.complete();
         if self.out.adopt_sender
             && let Some(sender) = sender
         {
@@ -216,6 +220,7 @@ impl Shard {
             let peer = head.peer;
             self.endpoints.put_first(slot);
             self.claim(&peer);
+            self.shared.arrivals.arrived(core.name());
         }
         self.recount(slot, presence, core.pending_requests());
         if !self.out.happenings.is_empty() {
@@ -263,7 +268,7 @@ impl Shard {
 
     /// The state machine comes back from a call: it stays at rest, or an actor takes it over when a
     /// conversation has begun.
-    fn put_back(&mut self, slot: u32, core: EndpointCore) {
+    pub(super) fn put_back(&mut self, slot: u32, core: EndpointCore) {
         let busy = core.busy() && !self.quarantine_is_due(slot);
         let host = self.host.as_ref().filter(|_| busy).cloned();
         let Some(entry) = self.endpoints.get_mut(slot) else {

@@ -7,7 +7,6 @@ use crate::engine::command::{Command, DeviceFilter, DevicePage, Inspect};
 use crate::engine::endpoint::actor::EndpointMessage;
 use crate::engine::endpoint::core::EndpointCore;
 use crate::engine::endpoint::describe::{self, Surroundings};
-use crate::engine::endpoint::request::RequestError;
 use crate::engine::endpoint::slot::State;
 use crate::engine::view::{DeviceContext, DeviceSummary};
 
@@ -31,10 +30,18 @@ impl Shard {
                 endpoint,
                 what,
             } => self.on_inspect(slot, &endpoint, what),
-            Command::Request { reply, .. } => {
-                let _ = reply.done.send(Err(RequestError::NotRegistered));
-            }
-            Command::CancelRequest { .. } => {}
+            Command::Request {
+                slot,
+                endpoint,
+                ticket,
+                request,
+                reply,
+            } => self.request(slot, &endpoint, ticket, request, reply),
+            Command::CancelRequest {
+                slot,
+                endpoint,
+                ticket,
+            } => self.cancel_request(slot, &endpoint, ticket),
             Command::Remove {
                 slot,
                 endpoint,

@@ -64,8 +64,8 @@ impl Shard {
         self.shared.directory.leave(core.name());
         self.recount(slot, Presence::Absent, 0);
         self.metrics
-            .observations
-            .add(-(core.observation_count() as i64));
+            .observe(core.observation_counts().map(|count| -count));
+        self.drop_commands(core);
         if let Some(entry) = self.endpoints.get(slot) {
             let peer = entry.head.peer;
             self.endpoints.remove(slot);

@@ -6,7 +6,9 @@ use std::sync::Arc;
 use crate::engine::endpoint::core::EndpointCore;
 use crate::engine::endpoint::describe;
 use crate::engine::endpoint::outputs::Happening;
+use crate::engine::endpoint::plan::ProfilePlan;
 use crate::engine::event::{Event, EventKind};
+use crate::proto::time::UnixMillis;
 
 use super::Shard;
 
@@ -59,29 +61,45 @@ impl Shard {
                     mapping,
                     time,
                     value,
+                } => tell_value(plan, mapping, time, describe::json(&value), &mut send),
+                Happening::Instances {
+                    mapping,
+                    time,
+                    values,
                 } => {
-                    let Some(mapping) = plan.mapping(mapping) else {
-                        continue;
-                    };
-                    let value = describe::json(&value);
-                    let key = || Arc::clone(&mapping.key);
-                    if mapping.destination.telemetry {
-                        let value = value.clone();
-                        send(EventKind::Telemetry {
-                            key: key(),
-                            value,
-                            measured: time,
-                        });
-                    }
-                    if mapping.destination.attribute {
-                        send(EventKind::Attribute {
-                            key: key(),
-                            value,
-                            measured: time,
-                        });
-                    }
+                    let instances = values.iter().map(|(id, value)| (*id, value));
+                    let value = describe::instances(instances);
+                    tell_value(plan, mapping, time, value, &mut send);
                 }
             }
         }
+    }
+}
+
+/// A value is told as what the profile makes of it.
+fn tell_value(
+    plan: &ProfilePlan,
+    mapping: u16,
+    measured: UnixMillis,
+    value: serde_json::Value,
+    send: &mut impl FnMut(EventKind),
+) {
+    let Some(mapping) = plan.mapping(mapping) else {
+        return;
+    };
+    let key = || Arc::clone(&mapping.key);
+    if mapping.destination.telemetry {
+        send(EventKind::Telemetry {
+            key: key(),
+            value: value.clone(),
+            measured,
+        });
+    }
+    if mapping.destination.attribute {
+        send(EventKind::Attribute {
+            key: key(),
+            value,
+            measured,
+        });
     }
 }

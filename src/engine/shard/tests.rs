@@ -17,8 +17,10 @@ use crate::engine::view::{AttributesView, DeviceState, RegistrationView, Telemet
 use crate::proto::coap::{Code, MessageType, MessageView, MessageWriter, option};
 
 mod activation;
+mod commands;
 mod conversation;
 mod hostile;
+mod profiles;
 mod registration;
 mod supervision;
 mod tokens;
@@ -68,13 +70,17 @@ impl Bench {
     }
 
     fn with(config: EngineConfig) -> Self {
+        Self::with_plan(config, ProfilePlan::built_in_default())
+    }
+
+    fn with_plan(config: EngineConfig, plan: ProfilePlan) -> Self {
         let Standalone {
             shard,
             shared,
             metrics,
             events,
             ..
-        } = Standalone::new(config, ProfilePlan::built_in_default(), 42);
+        } = Standalone::new(config, plan, 42);
         shared.listening.store(true, Relaxed);
         let now = Now {
             tick: Tick::from_millis(1_000),

@@ -71,7 +71,10 @@ impl Asker {
         let Some(context) = self.engine.context(endpoint).await? else {
             return Ok(not_registered());
         };
-        let device = DeviceKnowledge::new(context, self.models.snapshot());
+        let device = DeviceKnowledge {
+            context,
+            models: self.models.snapshot(),
+        };
         let question = match prepare(call, &device) {
             Ok(Prepared::Ask(question)) => question,
             Ok(Prepared::Answered(answered)) => {

@@ -49,21 +49,6 @@ pub struct DeviceKnowledge {
     pub context: DeviceContext,
     /// The object definitions in force.
     pub models: Arc<ObjectModels>,
-    /// An id without version means the version called like the LwM2M version of the registration,
-    /// not the version the device has (design 4).
-    pub strict_object_versions: bool,
-}
-
-impl DeviceKnowledge {
-    /// A device whose profile takes ids without version as they are.
-    #[must_use]
-    pub fn new(context: DeviceContext, models: Arc<ObjectModels>) -> Self {
-        Self {
-            context,
-            models,
-            strict_object_versions: false,
-        }
-    }
 }
 
 /// A call that is in order.

@@ -1,5 +1,6 @@
 //! What a call may name in a device: keys of its profile and ids in the right version.
 
+use crate::engine::endpoint::plan::ProfilePlan;
 use crate::proto::lwm2m::link::ObjectLinks;
 use crate::proto::lwm2m::model::{DeviceModels, ObjectModel, ResourceModel};
 use crate::proto::lwm2m::{LwM2mVersion, Path, ResourceType, Version};
@@ -46,10 +47,9 @@ impl<'a> Device<'a> {
         Ok(self.with_version(id))
     }
 
-    /// What `keys` or `ids` name, in order; `keys` win. Beside the paths, the ids as the caller
-    /// wrote them.
+    /// What `keys` or `ids` name, in order and with the versions the caller stated; `keys` win.
     ///
-    /// The device answers for objects it did not announce: a composite operation does what it can.
+    /// Objects need not be announced: a composite operation does what it can, and the device knows.
     ///
     /// # Errors
     /// Neither is given, a key is unknown, or a version is not that of the device.
@@ -88,7 +88,7 @@ impl<'a> Device<'a> {
     /// # Errors
     /// [`Refusal::UnknownKey`].
     pub(super) fn key(&self, key: &str) -> Result<VersionedId, Refusal> {
-        let mappings = self.knowledge.context.plan.mappings();
+        let mappings = self.plan().mappings();
         let fits = |version: Option<Version>, path: Path| {
             version.is_none_or(|version| Some(version) == self.version(path))
         };
@@ -122,15 +122,17 @@ impl<'a> Device<'a> {
             return Ok(None);
         };
         let known = model.resource(resource);
-        known
-            .map(Some)
-            .ok_or_else(|| Refusal::UnknownResource { id: *id })
+        known.map(Some).ok_or(Refusal::UnknownResource { id: *id })
     }
 
     /// Type of the Resource that `path` is or lies in, as far as it is defined.
     pub(super) fn resource_type(&self, path: &Path) -> Option<ResourceType> {
         let model = self.object_model(path)?.resource(path.resource_id()?)?;
         model.resource_type
+    }
+
+    fn plan(&self) -> &'a ProfilePlan {
+        &self.knowledge.context.plan
     }
 
     fn named(&self, params: &Params) -> Result<VersionedId, Refusal> {
@@ -151,7 +153,7 @@ impl<'a> Device<'a> {
             return Ok(());
         };
         let meant = match id.version {
-            None if self.knowledge.strict_object_versions && !is_trigger(&id.path) => {
+            None if self.plan().strict_object_versions() && !is_trigger(&id.path) => {
                 Some(like(self.links().lwm2m()))
             }
             stated => stated,

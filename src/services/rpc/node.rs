@@ -9,11 +9,15 @@ use crate::proto::time::UnixMillis;
 /// What lies at a path. Everything is in the order of ids.
 #[derive(Clone, Debug, PartialEq)]
 pub(super) enum Node<'a> {
-    Object(BTreeMap<u16, Instance<'a>>),
+    Root(BTreeMap<u16, Object<'a>>),
+    Object(Object<'a>),
     Instance(Instance<'a>),
     Resource(Resource<'a>),
     ResourceInstance(&'a Value),
 }
+
+/// An object: its instances.
+pub(super) type Object<'a> = BTreeMap<u16, Instance<'a>>;
 
 /// An Object Instance: its Resources.
 pub(super) type Instance<'a> = BTreeMap<u16, Resource<'a>>;
@@ -44,7 +48,7 @@ impl<'a> Node<'a> {
             models,
             is_known: false,
             resources: BTreeMap::new(),
-            instances: BTreeMap::new(),
+            empty: Vec::new(),
         };
         let below = records
             .iter()
@@ -61,7 +65,7 @@ struct Tree<'a, 'm> {
     /// By Resource, then by Resource Instance; the value of the Resource itself has no id.
     resources: BTreeMap<Path, BTreeMap<Option<u16>, Timed<'a>>>,
     /// Instances that were named without Resources.
-    instances: BTreeMap<Path, ()>,
+    empty: Vec<Path>,
 }
 
 struct Timed<'a> {
@@ -76,7 +80,7 @@ impl<'a> Tree<'a, '_> {
         let resource = match path.len() {
             0 | 1 => return,
             2 => {
-                self.instances.insert(path, ());
+                self.empty.push(path);
                 return;
             }
             3 => path,
@@ -96,8 +100,8 @@ impl<'a> Tree<'a, '_> {
 
     fn node(&self, path: &Path, is_answer: bool) -> Option<Node<'a>> {
         match path.segments() {
-            [] => None,
-            [_] => self.or_empty(is_answer, || Node::Object(self.object())),
+            [] => self.or_empty(is_answer, || Node::Root(self.root())),
+            [object] => self.or_empty(is_answer, || Node::Object(self.object(*object))),
             [_, _] => self.or_empty(is_answer, || Node::Instance(self.instance(path))),
             [_, _, _] => match self.resources.get(path) {
                 Some(values) => self.resource(path, values).map(Node::Resource),
@@ -116,12 +120,28 @@ impl<'a> Tree<'a, '_> {
         (self.is_known || is_answer).then(node)
     }
 
-    fn object(&self) -> BTreeMap<u16, Instance<'a>> {
-        let of_resources = self.resources.keys().filter_map(Path::parent);
-        let instances = of_resources.chain(self.instances.keys().copied());
-        instances
+    fn root(&self) -> BTreeMap<u16, Object<'a>> {
+        let objects = self.instances().filter_map(|path| path.object_id());
+        objects
+            .map(|object| (object, self.object(object)))
+            .collect()
+    }
+
+    fn object(&self, object: u16) -> Object<'a> {
+        let object = Path::object(object);
+        self.instances()
+            .filter(|path| path.starts_with(&object))
             .filter_map(|path| Some((path.instance_id()?, self.instance(&path))))
             .collect()
+    }
+
+    /// Every instance that there is, by ascending ids.
+    fn instances(&self) -> impl Iterator<Item = Path> {
+        let of_resources = self.resources.keys().filter_map(Path::parent);
+        let mut instances: Vec<_> = of_resources.chain(self.empty.iter().copied()).collect();
+        instances.sort_unstable();
+        instances.dedup();
+        instances.into_iter()
     }
 
     fn instance(&self, instance: &Path) -> Instance<'a> {

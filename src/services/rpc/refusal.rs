@@ -149,7 +149,7 @@ pub(super) struct Hint(pub(super) Option<&'static str>);
 impl std::fmt::Display for Hint {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self.0 {
-            Some(accepted) => write!(f, " Expected {accepted}."),
+            Some(accepted) => write!(f, " (accepted: {accepted})"),
             None => Ok(()),
         }
     }

@@ -6,6 +6,7 @@
 //! | Resource with instances | by Resource Instance id: `{"0":3800,"1":5000}` |
 //! | Object Instance | by Resource id: `{"9":100,"7":{"0":3800}}` |
 //! | object | by Object Instance id: `{"0":{"9":100}}` |
+//! | everything: `/` among several paths | by object id |
 //! | several paths | by path: `{"/3/0/9":100,"/1/0/2":null}` |
 //!
 //! Values are spelled as in telemetry: Opaque in hexadecimal, Time in milliseconds since 1970,
@@ -22,6 +23,7 @@ use super::node::{Instance, Node, Resource};
 /// What lies at a path.
 pub(super) fn single(node: &Node<'_>) -> Json {
     match node {
+        Node::Root(objects) => by_id(objects, |instances| by_id(instances, instance)),
         Node::Object(instances) => by_id(instances, instance),
         Node::Instance(resources) => instance(resources),
         Node::Resource(node) => resource(node),

@@ -5,7 +5,7 @@ use data_encoding::HEXLOWER;
 use crate::proto::lwm2m::{Path, ResourceType, Value};
 
 use super::java;
-use super::node::{Instance, Node, Resource};
+use super::node::{Instance, Node, Object, Resource};
 use super::scalar::type_name;
 
 /// The text of what was asked for by its path.
@@ -31,14 +31,20 @@ pub(super) fn composite(nodes: &[(Path, Option<Node<'_>>)]) -> String {
 
 fn print(id: u16, node: &Node<'_>) -> String {
     match node {
-        Node::Object(instances) => {
-            let instances = instances.iter().map(|(id, i)| (id, instance(*id, i)));
-            format!("LwM2mObject [id={id}, instances={}]", map(instances))
+        Node::Root(objects) => {
+            let objects = objects.iter().map(|(id, o)| (id, object(*id, o)));
+            format!("LwM2mRoot [objects={}]", map(objects))
         }
+        Node::Object(instances) => object(id, instances),
         Node::Instance(resources) => instance(id, resources),
         Node::Resource(node) => resource(id, node),
         Node::ResourceInstance(value) => resource_instance(id, value),
     }
+}
+
+fn object(id: u16, instances: &Object<'_>) -> String {
+    let instances = instances.iter().map(|(id, i)| (id, instance(*id, i)));
+    format!("LwM2mObject [id={id}, instances={}]", map(instances))
 }
 
 fn instance(id: u16, resources: &Instance<'_>) -> String {

@@ -52,7 +52,8 @@ impl Operation {
         }
     }
 
-    /// Interprets a response. `body` is its payload, or all of it when it came in blocks.
+    /// Interprets a response. `body` is its payload and `format` its content format, or those of the
+    /// first block and all of them when it came in blocks.
     ///
     /// Another content format than asked for is fine as long as it can be read. Without one, a
     /// single value is text and several are TLV, as devices of LwM2M 1.0 leave it out.
@@ -62,6 +63,7 @@ impl Operation {
     pub fn interpret(
         &self,
         response: &MessageView<'_>,
+        format: Option<u16>,
         body: &[u8],
     ) -> Result<Answer, AnswerError> {
         let code = response.code();
@@ -80,11 +82,11 @@ impl Operation {
             });
         }
         match self {
-            Self::Discover { .. } => links(response),
+            Self::Discover { .. } => links(format),
             Self::Create { object, .. } => Ok(created(*object, response)),
             Self::Delete { .. } => Ok(Answer::Deleted),
             _ if self.success() == Code::CHANGED => Ok(Answer::Changed),
-            _ => self.content(response),
+            _ => self.content(response, format),
         }
     }
 
@@ -117,9 +119,13 @@ impl Operation {
         }
     }
 
-    fn content(&self, response: &MessageView<'_>) -> Result<Answer, AnswerError> {
+    fn content(
+        &self,
+        response: &MessageView<'_>,
+        format: Option<u16>,
+    ) -> Result<Answer, AnswerError> {
         let target = self.target();
-        let format = response.content_format().unwrap_or_else(|| {
+        let format = format.unwrap_or_else(|| {
             if target.holds_value() {
                 content_format::TEXT
             } else {
@@ -141,8 +147,8 @@ impl Operation {
     }
 }
 
-fn links(response: &MessageView<'_>) -> Result<Answer, AnswerError> {
-    match response.content_format() {
+fn links(format: Option<u16>) -> Result<Answer, AnswerError> {
+    match format {
         None | Some(content_format::LINK_FORMAT) => Ok(Answer::Links),
         Some(format) => Err(AnswerError::UnexpectedFormat {
             format,

@@ -35,6 +35,16 @@ impl Operation {
         }
     }
 
+    /// The paths the operation is about: its target, or those of a composite operation.
+    #[must_use]
+    pub fn asked_paths(&self) -> Vec<Path> {
+        match self {
+            Self::WriteComposite { records } => records.iter().map(|record| record.path).collect(),
+            _ if self.is_composite() => self.composite_paths().to_vec(),
+            _ => vec![self.target()],
+        }
+    }
+
     pub(super) const fn is_composite(&self) -> bool {
         matches!(
             self,

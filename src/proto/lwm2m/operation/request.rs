@@ -1,5 +1,7 @@
 //! Operations as CoAP requests (LwM2M Transport §6.4.4 and §6.4.5).
 
+use data_encoding::HEXLOWER_PERMISSIVE;
+
 use super::format;
 use super::paths::{check_list, require};
 use super::{
@@ -331,5 +333,26 @@ fn uri_path(path: &Path, context: &RequestContext<'_>) -> Result<Vec<Box<str>>, 
     }
     let alternate = alternate.split('/').filter(|segment| !segment.is_empty());
     let ids = path.segments().iter().map(|id| id.to_string().into());
-    Ok(alternate.map(Into::into).chain(ids).collect())
+    Ok(alternate.map(percent_decoded).chain(ids).collect())
+}
+
+/// A segment of a link as a Uri-Path option carries it (RFC 7252 §6.4). What is no percent-encoding
+/// of text stands for itself.
+fn percent_decoded(segment: &str) -> Box<str> {
+    let mut decoded = Vec::with_capacity(segment.len());
+    let mut rest = segment.as_bytes();
+    while let [first, behind @ ..] = rest {
+        let pair = behind.get(..2).filter(|_| *first == b'%');
+        match pair.and_then(|pair| HEXLOWER_PERMISSIVE.decode(pair).ok()) {
+            Some(byte) => {
+                decoded.extend(byte);
+                rest = &behind[2..];
+            }
+            None => {
+                decoded.push(*first);
+                rest = behind;
+            }
+        }
+    }
+    String::from_utf8(decoded).map_or_else(|_| segment.into(), Into::into)
 }

@@ -8,7 +8,7 @@ fn interpret(operation: &Operation, response: &str) -> Result<Answer, AnswerErro
         .decode(response.as_bytes())
         .expect("hexadecimal digits");
     let view = MessageView::parse(&bytes).expect("a message");
-    operation.interpret(&view, view.payload())
+    operation.interpret(&view, view.content_format(), view.payload())
 }
 
 fn operations() -> Vec<Operation> {
@@ -52,8 +52,11 @@ fn each_operation_has_one_code_of_success() {
         let successes: Vec<u8> = (0..=u8::MAX)
             .filter(|code| {
                 let message = [0x40, *code, 0, 1];
-                MessageView::parse(&message)
-                    .is_ok_and(|view| operation.interpret(&view, b"").is_ok())
+                MessageView::parse(&message).is_ok_and(|view| {
+                    operation
+                        .interpret(&view, view.content_format(), b"")
+                        .is_ok()
+                })
             })
             .collect();
         assert_eq!(successes, [operation.success().as_u8()], "{name}");
@@ -66,7 +69,7 @@ fn each_operation_has_one_code_of_success() {
             let message = [0x40, code.as_u8(), 0, 1];
             let view = MessageView::parse(&message).expect("a message");
             assert_eq!(
-                operation.interpret(&view, b""),
+                operation.interpret(&view, view.content_format(), b""),
                 Err(AnswerError::Refused {
                     code,
                     diagnostic: None
@@ -82,7 +85,7 @@ fn a_refusal_says_what_the_device_says() {
     let view_bytes = [0x40, 0x84, 0, 1];
     let view = MessageView::parse(&view_bytes).expect("a message");
     let refused = |body: &[u8]| {
-        let result = read("/3/0").interpret(&view, body);
+        let result = read("/3/0").interpret(&view, view.content_format(), body);
         result.expect_err("refused").to_string()
     };
     assert_eq!(
@@ -120,7 +123,7 @@ fn a_create_is_answered_with_the_new_instance() {
         }
         writer.finish();
         let view = MessageView::parse(&bytes).expect("a message");
-        match create.interpret(&view, b"") {
+        match create.interpret(&view, view.content_format(), b"") {
             Ok(Answer::Created { instance, location }) => (instance, location),
             other => panic!("{other:?}"),
         }

@@ -1,0 +1,363 @@
+//! The request in flight: sent, retransmitted, cut into blocks both ways, answered.
+
+use crate::proto::coap::block::{BodyReader, BodyWriter};
+use crate::proto::coap::exchange::{Exchange, Matched, TimerOutcome, TransmissionParams};
+use crate::proto::coap::{Code, MessageType, MessageView, MessageWriter, option};
+use crate::proto::lwm2m::operation::{AnswerError, Operation, RequestContext, RequestParts};
+use crate::proto::time::{NEVER, Tick};
+
+use super::conversation::{Job, Partial, Purpose, Task};
+use super::core::{EndpointCore, Inbound, Turn};
+use super::outputs::{Completion, OperationKind, RequestEnd, RequestResult, To};
+use super::request::{DeviceOutcome, RequestError};
+use super::types::DeviceTypes;
+
+/// Size exponent of the blocks asked for and sent: 1,024 bytes (RFC 7959 §2.2).
+pub(super) const LARGEST_BLOCK: u8 = 6;
+
+/// The request in flight.
+#[derive(Debug)]
+pub(super) struct Flight {
+    exchange: Exchange,
+    pub(super) request: Request,
+}
+
+/// One operation on its way, over as many exchanges as it has blocks.
+#[derive(Debug)]
+pub(super) struct Request {
+    pub(super) purpose: Purpose,
+    pub(super) operation: Operation,
+    pub(super) parts: RequestParts,
+    pub(super) upload: BodyWriter<Vec<u8>>,
+    pub(super) download: Option<Box<BodyReader>>,
+    /// Whether the device has said that it will notify.
+    pub(super) observing: bool,
+    pub(super) token: u16,
+    started: Tick,
+}
+
+impl Flight {
+    /// The task it is for, when it is one of ours.
+    pub(super) fn task(&self) -> Option<&Task> {
+        match &self.request.purpose {
+            Purpose::Task(task) => Some(task),
+            Purpose::Command(_) => None,
+        }
+    }
+
+    /// When it wants a timer.
+    pub(super) fn deadline(&self) -> Tick {
+        let caller = match &self.request.purpose {
+            Purpose::Task(_) => NEVER,
+            Purpose::Command(command) => command.deadline,
+        };
+        self.exchange.deadline().min(caller)
+    }
+
+    /// Message id of the request.
+    pub(super) fn mid(&self) -> u16 {
+        self.exchange.mid()
+    }
+
+    /// Whether the message is the response. A notification that crossed the cancellation of its
+    /// observation carries the same token, but it is none.
+    fn is_answered_by(&self, view: &MessageView<'_>) -> bool {
+        match self.exchange.accepts(view) {
+            Matched::No => false,
+            Matched::Piggybacked => true,
+            Matched::Separate => {
+                let cancels = matches!(
+                    self.request.operation,
+                    Operation::CancelObservation { .. }
+                        | Operation::CancelObservationComposite { .. }
+                );
+                !(cancels && view.observe().is_some())
+            }
+        }
+    }
+}
+
+impl EndpointCore {
+    /// Asks the device; `partial` is what is there of the answer already.
+    pub(super) fn ask(
+        &mut self,
+        purpose: Purpose,
+        operation: Operation,
+        partial: Option<Partial>,
+        turn: &mut Turn<'_>,
+    ) {
+        let content_format = match &purpose {
+            Purpose::Task(_) => None,
+            Purpose::Command(command) => command.content_format,
+        };
+        let (mut parts, upload) = match self.build(&operation, content_format, turn) {
+            Ok(built) => built,
+            Err(error) => return self.conclude(purpose, &operation, Err(error), turn),
+        };
+        let download = partial.map(|partial| {
+            parts.observe = None;
+            parts.block2 = Some(partial.next);
+            partial.reader
+        });
+        let token = match &purpose {
+            Purpose::Task(Task {
+                job: Job::Cancel { token, .. },
+                ..
+            }) => *token,
+            _ => self.free_token(),
+        };
+        if let Purpose::Command(command) = &purpose {
+            let ticket = command.ticket;
+            turn.out.completions.push(Completion::Sent { ticket });
+        }
+        let request = Request {
+            purpose,
+            operation,
+            parts,
+            upload,
+            download,
+            observing: false,
+            token,
+            started: turn.now.tick,
+        };
+        self.transmit(request, turn);
+    }
+
+    /// The request of an operation for this device, and its body.
+    pub(super) fn build(
+        &self,
+        operation: &Operation,
+        content_format: Option<u16>,
+        turn: &Turn<'_>,
+    ) -> Result<(RequestParts, BodyWriter<Vec<u8>>), RequestError> {
+        let Some(registration) = &self.registration else {
+            return Err(RequestError::NotRegistered);
+        };
+        let types = DeviceTypes::new(turn.plan, turn.models, &registration.links);
+        let context = RequestContext {
+            version: registration.version,
+            content_format,
+            types: Some(&types),
+            ..RequestContext::registered(&registration.links)
+        };
+        let mut parts = operation.request(&context)?;
+        let body = std::mem::take(&mut parts.body);
+        Ok((parts, BodyWriter::new(body, LARGEST_BLOCK)?))
+    }
+
+    /// Sends the next message of a request: all of it, or a block.
+    pub(super) fn transmit(&mut self, request: Request, turn: &mut Turn<'_>) {
+        let mut message = Vec::with_capacity(64);
+        let mut writer = MessageWriter::new(
+            &mut message,
+            MessageType::Confirmable,
+            request.parts.code,
+            self.mids.next(),
+            &turn.keys.token(self.place, request.token),
+        );
+        request.parts.write_options(&mut writer);
+        let block = request.upload.block();
+        // While the answer is fetched, only a body that fits one message is said again.
+        if request.download.is_none() || block.block1.is_none() {
+            if let Some(block1) = block.block1 {
+                writer.uint(option::BLOCK1, block1.encode());
+            }
+            if let Some(size1) = block.size1 {
+                writer.uint(option::SIZE1, size1);
+            }
+            if !block.payload.is_empty() {
+                writer.payload(block.payload);
+            }
+        }
+        writer.finish();
+        let start = turn.out.arena.len();
+        turn.out.arena.extend_from_slice(&message);
+        turn.out.send(To::Device, start..start + message.len());
+        let transmission = self.transmission(turn);
+        let exchange = Exchange::new(message.into(), turn.now.tick, &transmission, turn.rng);
+        self.conversation.get_or_insert_default().flight =
+            Some(Box::new(Flight { exchange, request }));
+    }
+
+    /// A device that sleeps through its cycle is asked once, and the network pages it.
+    fn transmission(&mut self, turn: &Turn<'_>) -> TransmissionParams {
+        match self.page() {
+            Some(cycle) => TransmissionParams {
+                ack_timeout_ms: cycle.max(turn.transmission.ack_timeout_ms),
+                ack_random_factor_permille: 1_000,
+                max_retransmit: 0,
+                max_ack_timeout_ms: cycle.max(turn.transmission.max_ack_timeout_ms),
+                ..*turn.transmission
+            },
+            None => *turn.transmission,
+        }
+    }
+
+    /// A token that no observation has, after 65,536 requests too.
+    pub(super) fn free_token(&mut self) -> u16 {
+        let from = self.next_token;
+        let mut tokens = (0..=u16::MAX).map(|n| from.wrapping_add(n));
+        let free = tokens.find(|token| self.observations.by_token(*token).is_none());
+        let token = free.unwrap_or(from);
+        self.next_token = token.wrapping_add(1);
+        token
+    }
+
+    /// A response or a notification of the device.
+    pub(super) fn on_response(&mut self, message: &Inbound<'_>, turn: &mut Turn<'_>) {
+        let view = &message.view;
+        let flight = self.conversation.as_mut().and_then(|conversation| {
+            let answered = |flight: &mut Box<Flight>| flight.is_answered_by(view);
+            conversation.flight.take_if(answered)
+        });
+        if let Some(flight) = flight {
+            turn.out.verified = true;
+            acknowledge(view, turn);
+            return self.on_answer(flight.request, message, turn);
+        }
+        if view.kind() == MessageType::Acknowledgement {
+            turn.out.tally.unmatched += 1;
+            return;
+        }
+        let parts = turn.keys.token_parts(view.token());
+        if let Some(sequence) = parts.map(|parts| parts.sequence)
+            && self.observations.by_token(sequence).is_some()
+        {
+            acknowledge(view, turn);
+            return self.on_notification(sequence, message, turn);
+        }
+        turn.out.tally.unmatched += 1;
+        // Nobody waits for it: a reset also ends an observation that only the device remembers.
+        let reset = MessageWriter::empty(&mut turn.out.arena, MessageType::Reset, view.mid());
+        turn.out.send(To::Sender, reset);
+    }
+
+    /// An empty acknowledgement of the request in flight: the response will come separately.
+    pub(super) fn on_acknowledgement(&mut self, mid: u16, turn: &mut Turn<'_>) {
+        let flight = self.conversation.as_mut().and_then(|c| c.flight.as_mut());
+        if let Some(flight) = flight
+            && flight.exchange.on_ack(mid, turn.now.tick)
+        {
+            turn.out.verified = true;
+        }
+    }
+
+    /// A reset of the request in flight: the device could not make sense of it.
+    pub(super) fn on_reset(&mut self, mid: u16, turn: &mut Turn<'_>) {
+        let flight = self.conversation.as_mut().and_then(|conversation| {
+            let reset = |flight: &mut Box<Flight>| flight.exchange.on_reset(mid);
+            conversation.flight.take_if(reset)
+        });
+        let Some(flight) = flight else { return };
+        turn.out.verified = true;
+        self.end(flight.request, Err(RequestError::Reset), turn);
+    }
+
+    /// The time of the request in flight may be over.
+    pub(super) fn on_exchange_timer(&mut self, turn: &mut Turn<'_>) {
+        let Some(conversation) = &mut self.conversation else {
+            return;
+        };
+        let Some(flight) = &mut conversation.flight else {
+            return;
+        };
+        let outcome = match flight.exchange.on_timer(turn.now.tick) {
+            TimerOutcome::Wait => None,
+            TimerOutcome::Retransmit => {
+                let start = turn.out.arena.len();
+                turn.out.arena.extend_from_slice(flight.exchange.message());
+                turn.out.send(To::Device, start..turn.out.arena.len());
+                turn.out.tally.retransmissions += 1;
+                None
+            }
+            TimerOutcome::TimedOut { acknowledged } => {
+                self.reachable = acknowledged;
+                Some(acknowledged)
+            }
+        };
+        // The caller may be less patient than the protocol.
+        let outcome = outcome.or_else(|| {
+            let over = flight.deadline() <= turn.now.tick;
+            over.then(|| flight.exchange.is_acknowledged())
+        });
+        let acknowledged = match outcome {
+            Some(acknowledged) => acknowledged,
+            None => return,
+        };
+        if let Some(flight) = conversation.flight.take() {
+            let error = RequestError::Unanswered { acknowledged };
+            self.end(flight.request, Err(error), turn);
+        }
+    }
+
+    /// The request is over: it is counted, and whoever made it is told.
+    pub(super) fn end(&mut self, request: Request, outcome: DeviceOutcome, turn: &mut Turn<'_>) {
+        let millis = turn.now.tick.millis_since(request.started);
+        turn.out.tally.requests.push(RequestEnd {
+            operation: OperationKind::of(&request.operation),
+            result: result_of(&outcome),
+            millis: u32::try_from(millis).unwrap_or(u32::MAX),
+        });
+        let Request {
+            mut purpose,
+            operation,
+            parts,
+            download,
+            ..
+        } = request;
+        if let (Purpose::Task(task), Some(reader), Some(next)) =
+            (&mut purpose, download, parts.block2)
+        {
+            task.partial = Some(Partial { reader, next });
+        }
+        self.conclude(purpose, &operation, outcome, turn);
+    }
+
+    fn conclude(
+        &mut self,
+        purpose: Purpose,
+        operation: &Operation,
+        outcome: DeviceOutcome,
+        turn: &mut Turn<'_>,
+    ) {
+        match purpose {
+            Purpose::Command(command) => {
+                let ticket = command.ticket;
+                turn.out
+                    .completions
+                    .push(Completion::Done { ticket, outcome });
+            }
+            Purpose::Task(task) => {
+                if let Err(error) = outcome {
+                    self.task_failed(task, operation, error, turn);
+                }
+            }
+        }
+    }
+}
+
+fn result_of(outcome: &DeviceOutcome) -> RequestResult {
+    match outcome {
+        Ok(_) => RequestResult::Success,
+        Err(RequestError::Answer(AnswerError::Refused { .. })) => RequestResult::Refused,
+        Err(RequestError::Reset) => RequestResult::Reset,
+        Err(RequestError::Unanswered { .. } | RequestError::NotSent { .. }) => {
+            RequestResult::Timeout
+        }
+        Err(RequestError::Cancelled | RequestError::RegistrationEnded) => RequestResult::Abandoned,
+        Err(_) => RequestResult::Unusable,
+    }
+}
+
+/// Acknowledges a confirmable response or notification (RFC 7252 §4.2).
+fn acknowledge(view: &MessageView<'_>, turn: &mut Turn<'_>) {
+    if view.kind() == MessageType::Confirmable {
+        let ack = MessageWriter::empty(
+            &mut turn.out.arena,
+            MessageType::Acknowledgement,
+            view.mid(),
+        );
+        turn.out.send(To::Sender, ack);
+    }
+    turn.out.answered = Some(Code::EMPTY);
+}
