@@ -20,7 +20,7 @@ mod activation;
 mod commands;
 mod conversation;
 mod hostile;
-mod profiles;
+mod plans;
 mod registration;
 mod supervision;
 mod tokens;
