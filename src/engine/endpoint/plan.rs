@@ -4,6 +4,8 @@ use std::sync::Arc;
 
 use crate::proto::lwm2m::{Path, ResourceType, ResourceTypes, Version};
 
+use super::profile_parts::{PlannedStep, ProfileParts};
+
 /// What becomes of a value.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub struct Destination {
@@ -82,6 +84,27 @@ impl ProfilePlan {
         }
     }
 
+    /// A profile ready for use.
+    #[must_use]
+    pub fn compile(parts: ProfileParts) -> Self {
+        let steps = parts.steps.iter().flat_map(|step| match step {
+            PlannedStep::WriteAttributes(..) => Vec::new(),
+            PlannedStep::Observe(planned) => vec![Step::Observe(planned.path)],
+            PlannedStep::ObserveComposite(planned) => {
+                planned.iter().map(|p| Step::Observe(p.path)).collect()
+            }
+            PlannedStep::Read(planned) => vec![Step::Read(planned.path)],
+            PlannedStep::ReadComposite(planned) => {
+                planned.iter().map(|p| Step::Read(p.path)).collect()
+            }
+        });
+        Self {
+            name: parts.name.into(),
+            steps: steps.collect(),
+            mappings: parts.mappings.into(),
+        }
+    }
+
     /// The profile a device gets when nobody chose another: battery level as telemetry, observed;
     /// manufacturer, model number and firmware version as attributes, read.
     #[must_use]
@@ -122,6 +145,12 @@ impl ProfilePlan {
     #[must_use]
     pub fn mapping(&self, index: u16) -> Option<&Mapping> {
         self.mappings.get(usize::from(index))
+    }
+
+    /// All mappings.
+    #[must_use]
+    pub fn mappings(&self) -> &[Mapping] {
+        &self.mappings
     }
 
     /// What to ask a device for after it registered.

@@ -155,7 +155,7 @@ impl Shard {
         let Some(entry) = self.endpoints.get(slot) else {
             return;
         };
-        let plan = &*self.shared.profiles[usize::from(entry.head.profile)];
+        let plan = &**self.profiles.plan(entry.head.profile);
         let mut turn = Turn {
             now: self.now,
             rng: &mut self.rng,
