@@ -23,12 +23,12 @@ use super::config::EngineConfig;
 use super::directory::Directory;
 use super::endpoint::identity::IdentityKey;
 use super::endpoint::outputs::Outputs;
-use super::endpoint::plan::ProfilePlan;
 use super::event::Event;
 use super::handoff::{HandedOff, Handoffs};
 use super::locals::Locals;
 use super::metrics::ShardMetrics;
 use super::newcomers::Newcomers;
+use super::profiles::{KnownProfiles, Profiles};
 use super::slab::Slab;
 
 mod answers;
@@ -67,8 +67,8 @@ pub struct Shared {
     pub directory: Directory,
     /// Makes and reads registration ids and tokens.
     pub keys: IdentityKey,
-    /// Profiles by [`ProfileId`](super::directory::ProfileId).
-    pub profiles: Vec<Arc<ProfilePlan>>,
+    /// Profiles, and power modes of devices.
+    pub profiles: Profiles,
     /// Object definitions in force.
     pub models: ArcSwap<ObjectModels>,
     /// Who waits for a device to register.
@@ -99,6 +99,7 @@ pub struct Shard {
     index: u8,
     count: u8,
     shared: Arc<Shared>,
+    profiles: KnownProfiles,
     metrics: Arc<ShardMetrics>,
     endpoints: Slab,
     wheel: Wheel,
@@ -158,6 +159,7 @@ impl Shard {
             models: shared.models.load_full(),
             mailboxes: 0,
             host: None,
+            profiles: KnownProfiles::of(&shared.profiles),
             shared,
             metrics,
         }
@@ -176,6 +178,7 @@ impl Shard {
             self.models = Arc::clone(&models);
         }
         drop(models);
+        self.profiles.refresh(&self.shared.profiles);
         self.out.listening = self
             .shared
             .listening

@@ -7,7 +7,7 @@ use serde_json::{Map, Value};
 
 use super::endpoint_locks::EndpointLocks;
 use super::engine::{
-    AttributesView, DeviceState, DeviceSummary, Engine, EngineError, RegistrationView,
+    Admission, AttributesView, DeviceState, DeviceSummary, Engine, EngineError, RegistrationView,
     SecurityMode, TelemetryView,
 };
 use super::profiles;
@@ -111,7 +111,13 @@ impl Devices {
             for (endpoint, record) in &page.records {
                 match profiles::find(&record.profile) {
                     Some(profile) => {
-                        self.engine.admit(endpoint, profile);
+                        self.engine.admit(
+                            endpoint,
+                            Admission {
+                                profile,
+                                power: None,
+                            },
+                        );
                         admitted += 1;
                     }
                     None => tracing::warn!(
@@ -261,7 +267,13 @@ impl Devices {
         let _guards = self.locks.lock(endpoints).await;
         let replaced = self.provisioning.put(devices).await?;
         for device in devices {
-            self.engine.admit(&device.endpoint, device.profile);
+            self.engine.admit(
+                &device.endpoint,
+                Admission {
+                    profile: device.profile,
+                    power: None,
+                },
+            );
         }
         Ok(replaced)
     }

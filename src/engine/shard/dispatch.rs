@@ -155,13 +155,16 @@ impl Shard {
         let Some(entry) = self.endpoints.get(slot) else {
             return;
         };
-        let plan = &*self.shared.profiles[usize::from(entry.head.profile)];
+        let plan = &**self.profiles.plan(entry.head.profile);
         let mut turn = Turn {
             now: self.now,
             rng: &mut self.rng,
             out: &mut self.out,
             plan,
-            power: plan.power(),
+            power: self
+                .profiles
+                .power_mode(entry.head.power)
+                .unwrap_or_else(|| plan.power()),
             models: &self.models,
             keys: &self.shared.keys,
             links: &mut self.links,

@@ -102,7 +102,7 @@ impl Shard {
         let surroundings = Surroundings {
             now: self.now,
             head: &entry.head,
-            plan: &self.shared.profiles[usize::from(entry.head.profile)],
+            plan: self.profiles.plan(entry.head.profile),
             keys: &self.shared.keys,
             active: matches!(entry.state, State::Active(..)),
             quarantined: matches!(entry.state, State::Quarantined(_)),
@@ -151,7 +151,7 @@ impl Shard {
         let surroundings = |active| Surroundings {
             now: self.now,
             head: &entry.head,
-            plan: &self.shared.profiles[usize::from(entry.head.profile)],
+            plan: self.profiles.plan(entry.head.profile),
             keys: &self.shared.keys,
             active,
             quarantined: false,
