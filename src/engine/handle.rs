@@ -278,6 +278,17 @@ impl EngineHandle {
         shared
             .directory
             .admit(endpoint, Admitted { profile, power });
+        let Some(Home { shard, slot }) = shared.directory.home(endpoint) else {
+            return;
+        };
+        let endpoint = endpoint.to_owned();
+        if self
+            .send(shard.into(), Command::Readmit { slot, endpoint })
+            .is_err()
+        {
+            // The shard is too busy to be told of this one: it will look at all.
+            shared.readmissions.fetch_add(1, Relaxed);
+        }
     }
 
     /// Takes that back. A registration that exists goes on until [`remove`](Self::remove).
@@ -306,12 +317,22 @@ impl EngineHandle {
     /// # Errors
     /// See [`ProfileError`].
     pub fn put_profiles(&self, parts: Vec<ProfileParts>) -> Result<Vec<ProfileId>, ProfileError> {
-        self.inner.shared.profiles.put(parts)
+        let ids = self.inner.shared.profiles.put(parts)?;
+        self.look_at_profiles();
+        Ok(ids)
+    }
+
+    /// Places of endpoints that a change of a profile has not reached yet.
+    #[must_use]
+    pub fn rollout(&self) -> u64 {
+        self.inner.metrics.rollout()
     }
 
     /// Takes a profile out of force; `false` when there is none of that name, or it is the default.
     pub fn remove_profile(&self, name: &str) -> bool {
-        self.inner.shared.profiles.remove(name)
+        let removed = self.inner.shared.profiles.remove(name);
+        self.look_at_profiles();
+        removed
     }
 
     /// How many provisioned devices have a profile.
@@ -371,6 +392,13 @@ impl EngineHandle {
         let (reply, answer) = oneshot::channel();
         self.send(shard, command(reply))?;
         answer.await.map_err(|_| EngineError::Stopped)
+    }
+
+    /// Wakes the shards. One whose queue is full is awake.
+    fn look_at_profiles(&self) {
+        for shard in 0..self.shards() {
+            let _ = self.send(shard, Command::LookAtProfiles);
+        }
     }
 
     fn send(&self, shard: usize, command: Command) -> Result<(), EngineError> {

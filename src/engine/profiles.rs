@@ -109,7 +109,7 @@ impl Profiles {
             let id = numbers.profiles.get(&*parts.name).copied();
             match id.and_then(|id| table.plans.get_mut(usize::from(id)).zip(Some(id))) {
                 Some((plan, id)) => {
-                    *plan = Arc::new(succeeding(plan, parts)?);
+                    *plan = Arc::new(succeeding(plan, parts)?.after(plan));
                     ids.push(id);
                 }
                 None => {
@@ -144,10 +144,11 @@ impl Profiles {
         numbers.profiles.remove(name);
         let mut table = ProfileTable::clone(&self.table.load());
         if let Some(plan) = table.plans.get_mut(usize::from(id)) {
-            *plan = Arc::new(ProfilePlan::compile(ProfileParts {
+            let nothing = ProfilePlan::compile(ProfileParts {
                 name: name.to_owned(),
                 ..ProfileParts::default()
-            }));
+            });
+            *plan = Arc::new(nothing.after(plan));
         }
         self.publish(table);
         true
@@ -212,6 +213,8 @@ impl ProfileTable {
 pub struct KnownProfiles {
     table: Arc<ProfileTable>,
     generation: u64,
+    /// Earlier versions that endpoints may still live under.
+    old: HashMap<(ProfileId, u16), Arc<ProfilePlan>>,
 }
 
 impl KnownProfiles {
@@ -223,14 +226,38 @@ impl KnownProfiles {
         Self {
             table: profiles.table(),
             generation,
+            old: HashMap::new(),
         }
     }
 
-    /// Takes over what has changed.
-    pub fn refresh(&mut self, profiles: &Profiles) {
-        if profiles.generation.load(Ordering::Acquire) != self.generation {
-            *self = Self::of(profiles);
+    /// Takes over what has changed. Returns whether a profile is another one now.
+    pub fn refresh(&mut self, profiles: &Profiles) -> bool {
+        if profiles.generation.load(Ordering::Acquire) == self.generation {
+            return false;
         }
+        let before = std::mem::replace(self, Self::of(profiles));
+        self.old = before.old;
+        let mut changed = false;
+        for (id, plan) in (0..).zip(&before.table.plans) {
+            if self.plan(id).version() != plan.version() {
+                self.old.insert((id, plan.version()), Arc::clone(plan));
+                changed = true;
+            }
+        }
+        changed
+    }
+
+    /// One version of a profile: the present one, or an earlier one that is not forgotten yet.
+    #[must_use]
+    pub fn version(&self, (id, version): (ProfileId, u16)) -> Option<&Arc<ProfilePlan>> {
+        let present = self.table.plan(id);
+        let present = present.filter(|plan| plan.version() == version);
+        present.or_else(|| self.old.get(&(id, version)))
+    }
+
+    /// Forgets earlier versions: no endpoint lives under one any more.
+    pub fn forget_old(&mut self) {
+        self.old = HashMap::new();
     }
 
     /// The profile with this number. One that is newer than the last [`refresh`](Self::refresh)

@@ -65,6 +65,8 @@ pub struct Head {
     pub counted: Presence,
     /// Number of the profile.
     pub profile: u16,
+    /// Profile and version of it that the state machine lives under.
+    pub in_force: (u16, u16),
     /// Number of the device's own power mode; 0 for that of the profile.
     pub power: u16,
     /// Salt of the registration; registration ids and tokens of another one do not fit.
@@ -121,6 +123,7 @@ impl Head {
             local,
             counted: Presence::Absent,
             profile,
+            in_force: (profile, 0),
             power: 0,
             salt: 0,
             neighbours: Neighbours::default(),

@@ -63,20 +63,12 @@ impl Shard {
     /// Takes over what the directory says of an endpoint that registers.
     pub(super) fn admit(&mut self, slot: u32, admitted: Admitted) {
         // The profile may have been made in this turn.
-        self.profiles.refresh(&self.shared.profiles);
+        self.take_over_profiles();
         let Some(entry) = self.endpoints.get_mut(slot) else {
             return;
         };
         entry.head.power = admitted.power;
-        if entry.head.profile != admitted.profile
-            && let State::Rest(core) = &mut entry.state
-        {
-            // Its values and observations are those of the other profile.
-            self.metrics
-                .observe(core.observation_counts().map(|count| -count));
-            *core = EndpointCore::new(core.name(), core.place(), core.mids());
-            entry.head.profile = admitted.profile;
-        }
+        entry.head.profile = admitted.profile;
     }
 
     /// Forgets an endpoint.

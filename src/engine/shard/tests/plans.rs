@@ -6,18 +6,18 @@ use crate::engine::endpoint::profile_parts::{PlannedPath, PlannedStep, PowerMode
 use crate::proto::lwm2m::Version;
 use crate::proto::lwm2m::operation::NotificationAttributes;
 
-fn planned(path: &str) -> PlannedPath {
+pub(super) fn planned(path: &str) -> PlannedPath {
     PlannedPath {
         path: path.parse().unwrap(),
         version: None,
     }
 }
 
-fn composite(paths: &[&str]) -> Box<[PlannedPath]> {
+pub(super) fn composite(paths: &[&str]) -> Box<[PlannedPath]> {
     paths.iter().map(|path| planned(path)).collect()
 }
 
-fn mapping(path: &str, key: &str) -> Mapping {
+pub(super) fn mapping(path: &str, key: &str) -> Mapping {
     Mapping {
         path: path.parse().unwrap(),
         version: None,
@@ -30,7 +30,7 @@ fn mapping(path: &str, key: &str) -> Mapping {
     }
 }
 
-fn bench(parts: ProfileParts) -> Bench {
+pub(super) fn bench(parts: ProfileParts) -> Bench {
     Bench::with_plan(
         EngineConfig {
             allow_unknown: true,
@@ -40,7 +40,7 @@ fn bench(parts: ProfileParts) -> Bench {
     )
 }
 
-fn with_steps(steps: Vec<PlannedStep>) -> ProfileParts {
+pub(super) fn with_steps(steps: Vec<PlannedStep>) -> ProfileParts {
     ProfileParts {
         steps,
         ..ProfileParts::default()
@@ -48,7 +48,7 @@ fn with_steps(steps: Vec<PlannedStep>) -> ProfileParts {
 }
 
 /// Answers every request by `answer`; returns method, path, Observe of each.
-fn asked(
+pub(super) fn asked(
     bench: &mut Bench,
     mut sent: Vec<Sent>,
     answer: impl Fn(&Sent) -> (Code, Vec<(u16, u32)>, Vec<u8>),
@@ -63,7 +63,7 @@ fn asked(
     asked
 }
 
-fn content(body: &[u8], format: u32, observe: bool) -> (Code, Vec<(u16, u32)>, Vec<u8>) {
+pub(super) fn content(body: &[u8], format: u32, observe: bool) -> (Code, Vec<(u16, u32)>, Vec<u8>) {
     let mut options = vec![(option::CONTENT_FORMAT, format)];
     if observe {
         options.insert(0, (option::OBSERVE, 1));
