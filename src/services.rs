@@ -7,5 +7,6 @@ pub mod events;
 pub mod models;
 pub mod profiles;
 pub mod provisioning;
+pub mod rpc;
 pub mod storage;
 pub mod tokens;

@@ -13,6 +13,8 @@ mod link_format;
 mod message;
 #[path = "../fuzz/properties/object_model.rs"]
 mod object_model;
+#[path = "../fuzz/properties/rpc_call.rs"]
+mod rpc_call;
 
 #[test]
 fn message() {
@@ -37,6 +39,11 @@ fn decode() {
 #[test]
 fn object_model() {
     hold(object_model::check, &seeds("object_model"), 200);
+}
+
+#[test]
+fn rpc_call() {
+    hold(rpc_call::check, &seeds("rpc_call"), 80);
 }
 
 /// Checks a property on seeds and their beginnings, on mutations of seeds, and on noise, short
