@@ -138,6 +138,16 @@ async fn a_stored_profile_that_would_be_refused_today_is_in_force_without_what_i
 }
 
 #[tokio::test]
+async fn the_example_of_the_documentation_is_accepted_without_a_warning() {
+    let page = include_str!("../../../../docs/profiles.md");
+    let (_, example) = page.split_once("```json\n").unwrap();
+    let (example, _) = example.split_once("```").unwrap();
+    let profiles = load(&MemoryStore::default()).await;
+    let put = profiles.put("p", raw(example.trim())).await.unwrap();
+    assert_eq!(put.warnings, []);
+}
+
+#[tokio::test]
 async fn what_is_not_there_is_not_found() {
     let profiles = load(&MemoryStore::default()).await;
     let shown = profiles.get("x").await.unwrap_err();
