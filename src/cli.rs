@@ -8,6 +8,7 @@ mod devices;
 mod listeners;
 mod local_api;
 mod models;
+mod profiles;
 mod run;
 mod serve;
 mod tokens;

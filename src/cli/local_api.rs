@@ -25,6 +25,18 @@ pub(super) struct LocalApi {
 pub(super) struct Refused {
     pub(super) status: StatusCode,
     detail: Option<String>,
+    errors: Vec<String>,
+}
+
+impl Refused {
+    /// Every error, where the server names several.
+    pub(super) fn details(&self) -> Vec<String> {
+        if self.errors.is_empty() {
+            vec![self.to_string()]
+        } else {
+            self.errors.clone()
+        }
+    }
 }
 
 impl fmt::Display for Refused {
@@ -98,6 +110,14 @@ impl LocalApi {
         let bytes = response.into_body().collect().await?.to_bytes();
         let problem: Value = serde_json::from_slice(&bytes).unwrap_or_default();
         let detail = problem["detail"].as_str().map(str::to_owned);
-        bail!(Refused { status, detail })
+        let errors = problem["errors"].as_array().into_iter().flatten();
+        let errors = errors
+            .filter_map(|error| error["detail"].as_str().map(str::to_owned))
+            .collect();
+        bail!(Refused {
+            status,
+            detail,
+            errors
+        })
     }
 }

@@ -76,8 +76,12 @@ pub enum ModelsError {
 pub struct Models {
     store: Arc<dyn Store>,
     set: ArcSwap<Set>,
-    changing: Mutex<()>,
+    /// Held while definitions change, so that followers see every change in order.
+    changing: Mutex<Vec<Follower>>,
 }
+
+/// Is told the definitions in force.
+type Follower = Box<dyn Fn(Arc<ObjectModels>) + Send + Sync>;
 
 /// Definitions at one time.
 #[derive(Default)]
@@ -122,7 +126,7 @@ impl Models {
     /// # Errors
     /// When the store cannot be read; the definitions in force stay then.
     pub async fn reload(&self) -> Result<usize, StoreError> {
-        let _changing = self.changing.lock().await;
+        let followers = self.changing.lock().await;
         let mut uploaded = BTreeMap::new();
         let mut after = None;
         loop {
@@ -140,8 +144,15 @@ impl Models {
                 break;
             }
         }
-        self.set.store(Arc::new(Set::new(uploaded)));
+        self.put_in_force(uploaded, &followers);
         Ok(self.snapshot().len())
+    }
+
+    /// Tells `follower` the definitions in force, now and after every change.
+    pub async fn follow(&self, follower: impl Fn(Arc<ObjectModels>) + Send + Sync + 'static) {
+        let mut followers = self.changing.lock().await;
+        follower(self.snapshot());
+        followers.push(Box::new(follower));
     }
 
     /// The definitions in force now. Later changes make another snapshot.
@@ -199,7 +210,7 @@ impl Models {
         });
         let changes = changes.collect::<Result<Vec<_>, _>>()?;
 
-        let _changing = self.changing.lock().await;
+        let followers = self.changing.lock().await;
         let mut uploaded = self.set.load().uploaded.clone();
         let mut results = Vec::with_capacity(definitions.len());
         for definition in definitions {
@@ -211,7 +222,7 @@ impl Models {
             return Err(ModelsError::TooMany);
         }
         self.store.write(changes).await?;
-        self.set.store(Arc::new(Set::new(uploaded)));
+        self.put_in_force(uploaded, &followers);
         Ok(results)
     }
 
@@ -220,7 +231,7 @@ impl Models {
     /// # Errors
     /// [`ModelsError::NotFound`], [`ModelsError::BuiltIn`], or the store failed.
     pub async fn delete(&self, key: ModelKey) -> Result<(), ModelsError> {
-        let _changing = self.changing.lock().await;
+        let followers = self.changing.lock().await;
         let mut uploaded = self.set.load().uploaded.clone();
         if uploaded.remove(&key).is_none() {
             return Err(if builtin::contains(key) {
@@ -234,8 +245,15 @@ impl Models {
             key: key.to_string(),
         };
         self.store.write(vec![change]).await?;
-        self.set.store(Arc::new(Set::new(uploaded)));
+        self.put_in_force(uploaded, &followers);
         Ok(())
+    }
+
+    fn put_in_force(&self, uploaded: BTreeMap<ModelKey, Arc<ObjectModel>>, followers: &[Follower]) {
+        self.set.store(Arc::new(Set::new(uploaded)));
+        for follower in followers {
+            follower(self.snapshot());
+        }
     }
 }
 

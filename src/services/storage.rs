@@ -47,11 +47,13 @@ pub enum Table {
     Devices,
     /// Uploaded object definitions by object id and version.
     Models,
+    /// Device profiles by name.
+    Profiles,
 }
 
 impl Table {
     /// Every table.
-    pub const ALL: [Self; 3] = [Self::Tokens, Self::Devices, Self::Models];
+    pub const ALL: [Self; 4] = [Self::Tokens, Self::Devices, Self::Models, Self::Profiles];
 
     /// Name of the table, as stored and as the metric label.
     #[must_use]
@@ -60,6 +62,7 @@ impl Table {
             Self::Tokens => "tokens",
             Self::Devices => "devices",
             Self::Models => "models",
+            Self::Profiles => "profiles",
         }
     }
 }

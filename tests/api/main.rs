@@ -10,5 +10,6 @@ mod import;
 mod models;
 mod operations;
 mod problems;
+mod profiles;
 mod server;
 mod values;

@@ -10,6 +10,7 @@ use rookery::services::devices::Devices;
 use rookery::services::engine::Engine;
 use rookery::services::events::EventFeed;
 use rookery::services::models::Models;
+use rookery::services::profiles::{ProfileSettings, Profiles, ServerPorts};
 use rookery::services::provisioning::Provisioning;
 use rookery::services::storage::Store;
 use rookery::services::tokens::{Role, Tokens};
@@ -57,13 +58,27 @@ impl Server {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
         let subscribed = engine.clone();
+        let models = Arc::new(Models::load(store.clone()).await.unwrap());
+        let settings = ProfileSettings {
+            ports: ServerPorts::default(),
+            of_unnamed: "default".to_owned(),
+        };
+        let profiles = Profiles::load(
+            store.clone(),
+            models.clone(),
+            Some(engine.clone()),
+            settings,
+        )
+        .await
+        .unwrap();
         let api = Api {
             devices: Arc::new(Devices::new(
                 engine.clone(),
-                Provisioning::new(store.clone(), "default"),
+                Provisioning::new(store.clone(), profiles.clone(), "default"),
             )),
             engine,
-            models: Arc::new(Models::load(store.clone()).await.unwrap()),
+            models,
+            profiles,
             tokens: tokens.clone(),
             events: EventFeed::new(move || subscribed.subscribe(), 2),
             store,

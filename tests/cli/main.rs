@@ -3,5 +3,6 @@
 mod commands;
 mod config;
 mod models;
+mod profiles;
 mod program;
 mod serving;

@@ -249,3 +249,24 @@ async fn pages_cover_the_list_in_order_without_repeats() {
     };
     assert!(matches!(models.list(&wrong), Err(ModelsError::Cursor(_))));
 }
+
+#[tokio::test]
+async fn whoever_follows_is_told_the_definitions_now_and_after_every_change() {
+    let store = MemoryStore::default();
+    let models = load(&store).await;
+    let told = Arc::new(std::sync::Mutex::new(Vec::new()));
+    let listener = told.clone();
+    let tell = move |snapshot: Arc<ObjectModels>| {
+        let versions = snapshot.versions(33_000).len();
+        listener.lock().unwrap().push(versions);
+    };
+    models.follow(tell).await;
+    let valve = [object(33_000, "1.0", "Valve")];
+    upload(&models, &valve).await;
+    models.delete(key("33000_1.0")).await.unwrap();
+    upload(&load(&store).await, &valve).await;
+    models.reload().await.unwrap();
+    assert_eq!(*told.lock().unwrap(), [0, 1, 0, 1]);
+    assert!(models.upload(b"<LWM2M/>").await.is_err());
+    assert_eq!(told.lock().unwrap().len(), 4, "nothing changed");
+}
