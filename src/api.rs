@@ -10,6 +10,7 @@ mod models;
 mod openapi;
 mod probes;
 mod problem;
+mod profiles;
 mod router;
 mod rpc;
 mod serve;

@@ -12,12 +12,13 @@ pub mod handoff;
 mod locals;
 pub mod metrics;
 mod newcomers;
+pub mod profiles;
 pub mod shard;
 mod slab;
 mod supervisor;
 pub mod view;
 
 pub use config::EngineConfig;
-pub use directory::ProfileId;
-pub use handle::{Cursor, EngineError, EngineHandle};
+pub use handle::{Admission, Cursor, EngineError, EngineHandle};
+pub use profiles::{ProfileError, ProfileId};
 pub use supervisor::{PreparedEngine, RunningEngine, StartError, prepare};

@@ -24,6 +24,7 @@ const MAY_NAME: &[(&str, &[&str])] = &[
     ("engine/endpoint/problems.rs", &["proto"]),
     ("engine/endpoint/registration.rs", &["proto"]),
     ("engine/endpoint/profile_parts.rs", &["proto"]),
+    ("engine/endpoint/replan.rs", &["proto"]),
     ("engine/endpoint/reply.rs", &["proto"]),
     ("engine/endpoint/request.rs", &["proto"]),
     ("engine/endpoint/values.rs", &["proto"]),

@@ -8,13 +8,13 @@ use utoipa::openapi::security::{HttpAuthScheme, HttpBuilder, SecurityScheme};
 use utoipa::{Modify, OpenApi};
 
 use super::auth::Viewer;
-use super::{devices, events, import, models, probes, rpc, server, tokens, values};
+use super::{devices, events, import, models, probes, profiles, rpc, server, tokens, values};
 
 #[derive(OpenApi)]
 #[openapi(
     info(
         title = "Rookery",
-        description = "LwM2M server: devices, their values, commands to them, events, object definitions. Errors are RFC 9457 problem details.",
+        description = "LwM2M server: devices, their values, commands to them, events, profiles, object definitions. Errors are RFC 9457 problem details.",
     ),
     paths(
         devices::list,
@@ -35,6 +35,10 @@ use super::{devices, events, import, models, probes, rpc, server, tokens, values
         models::upload,
         models::show,
         models::remove,
+        profiles::list,
+        profiles::show,
+        profiles::put,
+        profiles::remove,
         tokens::list,
         tokens::create,
         tokens::revoke,

@@ -9,7 +9,7 @@ use crate::services::devices::DevicesError;
 use crate::services::engine::EngineError;
 use crate::services::events::TooManyReaders;
 use crate::services::models::{MAX_UPLOADED, ModelsError, ParseModelKeyError};
-use crate::services::profiles;
+use crate::services::profiles::{MAX_BYTES, MAX_PROFILES, ProfilesError};
 use crate::services::provisioning::DeviceError;
 use crate::services::rpc::RpcError;
 use crate::services::storage::StoreError;
@@ -61,6 +61,8 @@ problem_kinds! {
     InvalidEndpoint BAD_REQUEST "invalid-endpoint" "The endpoint name is not accepted",
     /// An object definition is refused.
     InvalidModel BAD_REQUEST "invalid-model" "The object definition is not accepted",
+    /// The name of a profile cannot be one.
+    InvalidProfileName BAD_REQUEST "invalid-profile-name" "The profile name is not accepted",
     /// The path names no object id and version.
     InvalidModelKey BAD_REQUEST "invalid-model-key" "The object id and version are not accepted",
     /// The request carries no token, or none of this server.
@@ -77,6 +79,8 @@ problem_kinds! {
     TokenNotFound NOT_FOUND "token-not-found" "There is no such token",
     /// There is no such object definition.
     ModelNotFound NOT_FOUND "model-not-found" "There is no such object definition",
+    /// There is no such profile.
+    ProfileNotFound NOT_FOUND "profile-not-found" "There is no such profile",
     /// There is no such persistent command.
     RpcNotFound NOT_FOUND "rpc-not-found" "There is no such command",
     /// The route does not have this method.
@@ -87,6 +91,12 @@ problem_kinds! {
     BuiltInModel CONFLICT "built-in-model" "The object definition is built in",
     /// There are as many uploaded object definitions as there may be.
     TooManyModels CONFLICT "too-many-models" "There are too many object definitions",
+    /// Devices have the profile, or the configuration names it.
+    ProfileInUse CONFLICT "profile-in-use" "The profile is in use",
+    /// The profile is part of the program.
+    BuiltInProfile CONFLICT "built-in-profile" "The profile is built in",
+    /// There are as many profiles as there may be.
+    TooManyProfiles CONFLICT "too-many-profiles" "There are too many profiles",
     /// The body or a line of it is too large.
     BodyTooLarge PAYLOAD_TOO_LARGE "body-too-large" "The body is too large",
     /// The body is not of the type the route takes.
@@ -97,6 +107,8 @@ problem_kinds! {
     RpcExpired UNPROCESSABLE_ENTITY "rpc-expired" "The command has expired",
     /// The device is not as a device must be.
     InvalidDevice UNPROCESSABLE_ENTITY "invalid-device" "The device is not accepted",
+    /// The transport configuration is not as it must be.
+    InvalidProfile UNPROCESSABLE_ENTITY "invalid-profile" "The profile is not accepted",
     /// The body names another endpoint than the path.
     EndpointMismatch UNPROCESSABLE_ENTITY "endpoint-mismatch" "The body names another endpoint",
     /// There is no such profile.
@@ -241,8 +253,11 @@ impl From<DeviceError> for Problem {
                 Self::new(ProblemKind::UnsupportedSecurity, detail)
                     .with("accepted", json!(["NO_SEC"]))
             }
-            DeviceError::UnknownProfile { .. } => {
-                Self::new(ProblemKind::UnknownProfile, detail).with("known", profiles::names())
+            DeviceError::UnknownProfile { known, .. } => {
+                Self::new(ProblemKind::UnknownProfile, detail).with("known", known.first)
+            }
+            DeviceError::TransportConfiguration(fault) => {
+                Self::new(ProblemKind::InvalidDevice, detail).with("member", fault.member)
             }
         }
     }
@@ -325,6 +340,41 @@ impl From<RpcError> for Problem {
 impl From<ParseModelKeyError> for Problem {
     fn from(error: ParseModelKeyError) -> Self {
         Self::new(ProblemKind::InvalidModelKey, error.to_string())
+    }
+}
+
+impl From<ProfilesError> for Problem {
+    fn from(error: ProfilesError) -> Self {
+        let detail = error.to_string();
+        match error {
+            ProfilesError::NotFound { .. } => Self::new(ProblemKind::ProfileNotFound, detail),
+            ProfilesError::Name { .. } => Self::new(ProblemKind::InvalidProfileName, detail),
+            ProfilesError::Json(error) => Self::new(ProblemKind::InvalidBody, detail)
+                .with("line", error.line())
+                .with("column", error.column()),
+            ProfilesError::Invalid(faults) => {
+                let errors: Vec<_> = faults
+                    .first
+                    .iter()
+                    .map(|fault| json!({"member": fault.member, "detail": fault.detail}))
+                    .collect();
+                Self::new(ProblemKind::InvalidProfile, detail).with("errors", errors)
+            }
+            ProfilesError::TooLarge { .. } => {
+                Self::new(ProblemKind::BodyTooLarge, detail).with("limit", MAX_BYTES)
+            }
+            ProfilesError::TooMany => {
+                Self::new(ProblemKind::TooManyProfiles, detail).with("limit", MAX_PROFILES)
+            }
+            ProfilesError::InUse { devices, .. } => {
+                Self::new(ProblemKind::ProfileInUse, detail).with("devices", devices)
+            }
+            ProfilesError::Configured { .. } => Self::new(ProblemKind::ProfileInUse, detail),
+            ProfilesError::BuiltIn { .. } => Self::new(ProblemKind::BuiltInProfile, detail),
+            ProfilesError::Cursor(_) => Self::new(ProblemKind::InvalidCursor, detail),
+            ProfilesError::Engine(_) => Self::new(ProblemKind::TooManyProfiles, detail),
+            ProfilesError::Store(error) => error.into(),
+        }
     }
 }
 

@@ -10,7 +10,8 @@ use axum::routing::{delete, get, post};
 use super::problem::{Problem, ProblemKind};
 use super::state::{Api, State};
 use super::{
-    accounting, devices, events, import, models, openapi, probes, rpc, server, tokens, values,
+    accounting, devices, events, import, models, openapi, probes, profiles, rpc, server, tokens,
+    values,
 };
 
 /// The routes of `api`.
@@ -18,6 +19,9 @@ pub fn router(api: Api) -> Router {
     let device = get(devices::show)
         .put(devices::provision)
         .delete(devices::remove);
+    let profile = get(profiles::show)
+        .put(profiles::put)
+        .delete(profiles::remove);
     Router::new()
         .route("/api/v1/devices", get(devices::list))
         .route("/api/v1/devices:import", post(import::devices))
@@ -46,6 +50,8 @@ pub fn router(api: Api) -> Router {
             "/api/v1/models/{key}",
             get(models::show).delete(models::remove),
         )
+        .route("/api/v1/profiles", get(profiles::list))
+        .route("/api/v1/profiles/{name}", profile)
         .route("/api/v1/tokens", get(tokens::list).post(tokens::create))
         .route("/api/v1/tokens/{id}", delete(tokens::revoke))
         .route("/api/v1/server", get(server::show))

@@ -15,6 +15,7 @@ use crate::services::devices::Devices;
 use crate::services::engine::Engine;
 use crate::services::events::EventFeed;
 use crate::services::models::Models;
+use crate::services::profiles::Profiles;
 use crate::services::rpc::Rpc;
 use crate::services::storage::Store;
 use crate::services::tokens::Tokens;
@@ -30,6 +31,8 @@ pub struct Api {
     pub devices: Arc<Devices>,
     /// The object definitions.
     pub models: Arc<Models>,
+    /// The device profiles.
+    pub profiles: Arc<Profiles>,
     /// The command service.
     pub rpc: Arc<Rpc>,
     /// The token service.

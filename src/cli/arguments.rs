@@ -62,6 +62,11 @@ pub(super) enum Command {
         #[command(subcommand)]
         command: DevicesCommand,
     },
+    /// Manage device profiles.
+    Profiles {
+        #[command(subcommand)]
+        command: ProfilesCommand,
+    },
     /// Manage object definitions.
     Models {
         #[command(subcommand)]
@@ -102,6 +107,20 @@ pub(super) enum DevicesCommand {
     Import {
         /// The file.
         file: PathBuf,
+        #[command(flatten)]
+        place: Place,
+    },
+}
+
+#[derive(Debug, Subcommand)]
+pub(super) enum ProfilesCommand {
+    /// Put a profile: a device profile as ThingsBoard exports it, or a transport configuration alone.
+    Import {
+        /// The file.
+        file: PathBuf,
+        /// Name of the profile, instead of the one in the file.
+        #[arg(long)]
+        name: Option<String>,
         #[command(flatten)]
         place: Place,
     },

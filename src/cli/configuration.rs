@@ -1,8 +1,8 @@
 //! The configuration with the options of the command line.
 
 use anyhow::{Context, bail};
-use rookery::ops::config::Effective;
-use rookery::services::profiles;
+use rookery::ops::config::{Config, Effective};
+use rookery::services::profiles::{ProfileSettings, Profiles, ServerPorts};
 
 use super::arguments::Place;
 
@@ -20,17 +20,31 @@ pub(super) fn load(place: &Place, dev: bool) -> anyhow::Result<Effective> {
         effective.config.provisioning.allow_unknown = true;
         effective.note_command_line("provisioning.allow_unknown", "--dev");
     }
-    check_profile(&effective)?;
     Ok(effective)
 }
 
-fn check_profile(effective: &Effective) -> anyhow::Result<()> {
+/// What the profiles depend on.
+pub(super) fn profile_settings(config: &Config) -> ProfileSettings {
+    let usual = ServerPorts::default();
+    let coap = config.listen.coap.map(|address| address.port());
+    ProfileSettings {
+        ports: ServerPorts {
+            coap: coap.filter(|port| *port != 0).unwrap_or(usual.coap),
+            ..usual
+        },
+        of_unnamed: config.provisioning.profile.clone(),
+    }
+}
+
+/// Fails when the profile of devices that name none does not exist.
+pub(super) fn check_profile(effective: &Effective, profiles: &Profiles) -> anyhow::Result<()> {
     let profile = &effective.config.provisioning.profile;
-    if profiles::find(profile).is_none() {
+    if !profiles.contains(profile) {
         bail!(
-            "{}: provisioning.profile is \"{profile}\", which does not exist; known are: {}",
+            "{}: provisioning.profile is \"{profile}\", which does not exist; known are: {}; \
+             `rookery profiles import` makes one",
             effective.origin("provisioning.profile"),
-            profiles::names().join(", ")
+            profiles.known()
         );
     }
     Ok(())

@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use anyhow::Context;
+use rookery::services::profiles::ProfileSettings;
 use rookery::store::{EmbeddedStore, OpenError};
 
 use super::arguments::Place;
@@ -18,7 +19,7 @@ pub(super) enum Owner {
     /// Nobody: this is the store, opened.
     Nobody {
         store: Arc<EmbeddedStore>,
-        profile: String,
+        profiles: ProfileSettings,
     },
 }
 
@@ -30,6 +31,7 @@ pub(super) fn socket_file(directory: &Path) -> PathBuf {
 /// Finds out who answers for the data directory of `place`.
 pub(super) async fn owner(place: &Place) -> anyhow::Result<Owner> {
     let config = configuration::load(place, false)?.config;
+    let profiles = configuration::profile_settings(&config);
     let directory = config.store.path;
     let api = ServerApi::local(socket_file(&directory));
     if api.answers().await {
@@ -45,7 +47,7 @@ pub(super) async fn owner(place: &Place) -> anyhow::Result<Owner> {
     })?;
     Ok(Owner::Nobody {
         store: Arc::new(store),
-        profile: config.provisioning.profile,
+        profiles,
     })
 }
 

@@ -20,8 +20,8 @@ pub(super) async fn import(file: &Path, place: &Place) -> anyhow::Result<ExitCod
     let mut report = Report::new(file);
     match owner(place).await? {
         Owner::Server(api) => online::import(&api, source, &mut report).await?,
-        Owner::Nobody { store, profile } => {
-            offline::import(store, profile, source, &mut report).await?;
+        Owner::Nobody { store, profiles } => {
+            offline::import(store, profiles, source, &mut report).await?;
         }
     }
     Ok(report.finish())

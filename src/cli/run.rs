@@ -4,8 +4,8 @@ use std::process::ExitCode;
 
 use anyhow::Context;
 
-use super::arguments::{Arguments, Command, DevicesCommand, ModelsCommand};
-use super::{check_config, devices, models, rpc, serve, terminal, tokens};
+use super::arguments::{Arguments, Command, DevicesCommand, ModelsCommand, ProfilesCommand};
+use super::{check_config, devices, models, profiles, rpc, serve, terminal, tokens};
 
 /// Does what `arguments` say. An error is for the caller to print.
 pub(crate) fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
@@ -28,6 +28,9 @@ pub(crate) fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
         Command::Devices {
             command: DevicesCommand::Import { file, place },
         } => short_runtime()?.block_on(devices::import(&file, &place)),
+        Command::Profiles {
+            command: ProfilesCommand::Import { file, name, place },
+        } => short_runtime()?.block_on(profiles::import(&file, name, &place)),
         Command::Models {
             command: ModelsCommand::Import { path, place },
         } => short_runtime()?.block_on(models::import(&path, &place)),

@@ -15,6 +15,7 @@ use rookery::services::devices::Devices;
 use rookery::services::engine::Engine;
 use rookery::services::events::EventFeed;
 use rookery::services::models::Models;
+use rookery::services::profiles::Profiles;
 use rookery::services::provisioning::Provisioning;
 use rookery::services::rpc::Rpc;
 use rookery::services::storage::Store;
@@ -78,6 +79,7 @@ async fn run(effective: Effective, mut reload: Reload, dev: bool) -> anyhow::Res
     let prepared = prepare_engine(&effective)?;
     let handle = prepared.handle().clone();
     let engine: Arc<dyn Engine> = Arc::new(handle.clone());
+    let unknown = handle.clone();
     let exporter = exporter.with_source(move |out| handle.metrics().render(out));
     tokio::spawn(exporter.clone().upkeep());
 
@@ -85,7 +87,20 @@ async fn run(effective: Effective, mut reload: Reload, dev: bool) -> anyhow::Res
     models
         .follow(move |models| informed.use_models(models))
         .await;
-    let provisioning = Provisioning::new(store.clone(), &config.provisioning.profile);
+    let settings = configuration::profile_settings(config);
+    let profiles = Profiles::load(
+        store.clone(),
+        models.clone(),
+        Some(engine.clone()),
+        settings,
+    )
+    .await?;
+    configuration::check_profile(&effective, &profiles)?;
+    let of_unnamed = config.provisioning.profile.as_str();
+    if let Some(profile) = profiles.id(of_unnamed) {
+        unknown.use_for_unknown(profile);
+    }
+    let provisioning = Provisioning::new(store.clone(), profiles.clone(), of_unnamed);
     let devices = Arc::new(Devices::new(engine.clone(), provisioning));
     // Devices are let in only now: before, each of them would be unknown.
     let provisioned = devices.restore().await?;
@@ -104,6 +119,7 @@ async fn run(effective: Effective, mut reload: Reload, dev: bool) -> anyhow::Res
         engine: engine.clone(),
         devices,
         models: models.clone(),
+        profiles,
         rpc,
         tokens: tokens.clone(),
         events: EventFeed::new(move || subscribed.subscribe(), config.api.max_event_streams),

@@ -34,6 +34,18 @@ pub(super) enum ServerApi {
 pub(super) struct Refused {
     pub(super) status: StatusCode,
     detail: Option<String>,
+    errors: Vec<String>,
+}
+
+impl Refused {
+    /// Every error, where the server names several.
+    pub(super) fn details(&self) -> Vec<String> {
+        if self.errors.is_empty() {
+            vec![self.to_string()]
+        } else {
+            self.errors.clone()
+        }
+    }
 }
 
 impl fmt::Display for Refused {
@@ -143,7 +155,15 @@ impl ServerApi {
         let bytes = response.into_body().collect().await?.to_bytes();
         let problem: Value = serde_json::from_slice(&bytes).unwrap_or_default();
         let detail = problem["detail"].as_str().map(str::to_owned);
-        bail!(Refused { status, detail })
+        let errors = problem["errors"].as_array().into_iter().flatten();
+        let errors = errors
+            .filter_map(|error| error["detail"].as_str().map(str::to_owned))
+            .collect();
+        bail!(Refused {
+            status,
+            detail,
+            errors
+        })
     }
 
     async fn connect(&self) -> std::io::Result<Box<dyn Stream>> {
@@ -167,7 +187,7 @@ impl fmt::Display for ServerApi {
 pub(super) fn percent_encoded(text: &str) -> String {
     let mut encoded = String::new();
     for byte in text.bytes() {
-        if byte.is_ascii_alphanumeric() {
+        if byte.is_ascii_alphanumeric() || b"-._~".contains(&byte) {
             encoded.push(byte.into());
         } else {
             encoded.push_str(&format!("%{byte:02X}"));
@@ -182,7 +202,7 @@ mod tests {
 
     #[test]
     fn names_are_encoded_for_a_path() {
-        assert_eq!(percent_encoded("a1/ä"), "a1%2F%C3%A4");
+        assert_eq!(percent_encoded("a-1/ä"), "a-1%2F%C3%A4");
     }
 
     #[test]

@@ -60,6 +60,10 @@ pub enum Command {
         endpoint: String,
         ticket: u64,
     },
+    /// Profiles have changed.
+    LookAtProfiles,
+    /// The profile or the power mode that an endpoint is provisioned with has changed.
+    Readmit { slot: u32, endpoint: String },
     /// Forgets an endpoint: registration, observations, values.
     Remove {
         slot: u32,

@@ -28,6 +28,8 @@ pub struct EngineConfig {
     /// New devices that one address and port may register per second, after a burst of four times as
     /// many.
     pub newcomers_per_second: u32,
+    /// Devices per second that are asked something because their profile has changed.
+    pub profile_changes_per_second: u32,
     /// Receive buffer of each socket.
     pub recv_buffer: usize,
     /// Send buffer of each socket.
@@ -49,6 +51,7 @@ impl Default for EngineConfig {
             max_bodies: 1_024,
             max_bodies_bytes: 8 << 20,
             newcomers_per_second: 4_096,
+            profile_changes_per_second: 2_000,
             recv_buffer: 4 << 20,
             send_buffer: 4 << 20,
             transmission: TransmissionParams::default(),

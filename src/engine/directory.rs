@@ -3,18 +3,16 @@
 use dashmap::DashMap;
 use dashmap::mapref::entry::Entry;
 use siphasher::sip128::{Hasher128 as _, SipHasher13};
+use std::collections::HashMap;
 use std::hash::Hasher as _;
 use std::num::NonZeroU32;
+use std::sync::atomic::{AtomicU32, Ordering::Relaxed};
+use std::sync::{Mutex, PoisonError};
 
 use crate::net::PeerAddr;
 
 use super::endpoint::identity::MAX_SLOTS;
-
-/// Index of a device profile.
-pub type ProfileId = u16;
-
-/// The profile that is always there.
-pub const DEFAULT_PROFILE: ProfileId = 0;
+use super::profiles::{MAX_POWER_MODES, PowerId, ProfileId};
 
 /// Where an endpoint lives.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -26,15 +24,36 @@ pub struct Home {
 }
 
 /// What the directory knows of a name, in eight bytes.
-#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
 struct Known {
     /// Shard and slot in one word, one above what they are: zero stands for no home.
     home: Option<NonZeroU32>,
-    /// Set when the device was provisioned.
-    profile: Option<ProfileId>,
+    /// Means something when the device was provisioned.
+    profile: ProfileId,
+    /// [`NOT_PROVISIONED`], or how the device differs from its profile.
+    power: PowerId,
+}
+
+/// In the place of a power mode, for a device that was not provisioned.
+const NOT_PROVISIONED: PowerId = PowerId::MAX;
+const _: () = assert!(MAX_POWER_MODES < NOT_PROVISIONED as usize);
+
+impl Default for Known {
+    fn default() -> Self {
+        Self {
+            home: None,
+            profile: 0,
+            power: NOT_PROVISIONED,
+        }
+    }
 }
 
 impl Known {
+    fn provisioned(self) -> Option<Admitted> {
+        let Self { profile, power, .. } = self;
+        (power != NOT_PROVISIONED).then_some(Admitted { profile, power })
+    }
+
     fn home(self) -> Option<Home> {
         let word = self.home?.get() - 1;
         Some(Home {
@@ -53,13 +72,22 @@ impl Known {
 /// would cost more than the slots. Nobody can make two names collide without the key.
 type Fingerprint = [u64; 2];
 
+/// How a device is let in.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub struct Admitted {
+    /// Its profile.
+    pub profile: ProfileId,
+    /// Its own power mode; 0 for that of the profile.
+    pub power: PowerId,
+}
+
 /// What a shard may do with a device that registers.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub enum Admission {
+pub enum Standing {
     /// It lives here or elsewhere already.
-    At(Home, ProfileId),
+    At(Home, Admitted),
     /// It may get a slot.
-    New(ProfileId),
+    New(Admitted),
     /// It is not known.
     Refused,
 }
@@ -72,8 +100,14 @@ pub struct Directory {
     /// Addresses whose datagrams the kernel steers to another shard than the one that their endpoint,
     /// of several the one that came last, lives on.
     strays: DashMap<PeerAddr, u8, ahash::RandomState>,
-    unknown: Option<ProfileId>,
+    /// Profile of devices nobody provisioned, or [`NOBODY`]. Changes before the engine runs.
+    unknown: AtomicU32,
+    /// How many provisioned devices a profile has. Not touched by shards.
+    users: Mutex<HashMap<ProfileId, usize>>,
 }
+
+/// Devices nobody provisioned are refused.
+const NOBODY: u32 = u32::MAX;
 
 /// Strays remembered at most; beyond that Sends from further ones are refused.
 const MAX_STRAYS: usize = 1 << 20;
@@ -86,22 +120,34 @@ impl Directory {
             key,
             names: DashMap::default(),
             strays: DashMap::default(),
-            unknown,
+            unknown: AtomicU32::new(unknown.map_or(NOBODY, u32::from)),
+            users: Mutex::default(),
+        }
+    }
+
+    /// Gives devices that nobody provisioned another profile, if they are let in at all.
+    pub fn use_for_unknown(&self, profile: ProfileId) {
+        if self.unknown.load(Relaxed) != NOBODY {
+            self.unknown.store(profile.into(), Relaxed);
         }
     }
 
     /// Whether and where a device may register.
     #[must_use]
-    pub fn admission(&self, endpoint: &str) -> Admission {
+    pub fn standing(&self, endpoint: &str) -> Standing {
         let known = self
             .names
             .get(&self.fingerprint(endpoint))
             .map(|known| *known);
-        let profile = known.and_then(|known| known.profile).or(self.unknown);
-        match (profile, known.and_then(Known::home)) {
-            (None, _) => Admission::Refused,
-            (Some(profile), Some(home)) => Admission::At(home, profile),
-            (Some(profile), None) => Admission::New(profile),
+        let unknown = || {
+            let profile = ProfileId::try_from(self.unknown.load(Relaxed)).ok()?;
+            Some(Admitted { profile, power: 0 })
+        };
+        let admitted = known.and_then(Known::provisioned).or_else(unknown);
+        match (admitted, known.and_then(Known::home)) {
+            (None, _) => Standing::Refused,
+            (Some(admitted), Some(home)) => Standing::At(home, admitted),
+            (Some(admitted), None) => Standing::New(admitted),
         }
     }
 
@@ -125,7 +171,7 @@ impl Directory {
     pub fn leave(&self, endpoint: &str) {
         if let Entry::Occupied(mut known) = self.names.entry(self.fingerprint(endpoint)) {
             known.get_mut().home = None;
-            if known.get().profile.is_none() {
+            if known.get().provisioned().is_none() {
                 known.remove();
             }
         }
@@ -138,17 +184,19 @@ impl Directory {
     }
 
     /// Provisions a device: it may register, with this profile.
-    pub fn admit(&self, endpoint: &str, profile: ProfileId) {
-        self.names
-            .entry(self.fingerprint(endpoint))
-            .or_default()
-            .profile = Some(profile);
+    pub fn admit(&self, endpoint: &str, admitted: Admitted) {
+        let mut known = self.names.entry(self.fingerprint(endpoint)).or_default();
+        let before = known.provisioned();
+        known.profile = admitted.profile;
+        known.power = admitted.power;
+        self.count(before, Some(admitted));
     }
 
     /// Takes a device's provisioning back.
     pub fn withdraw(&self, endpoint: &str) {
         if let Entry::Occupied(mut known) = self.names.entry(self.fingerprint(endpoint)) {
-            known.get_mut().profile = None;
+            self.count(known.get().provisioned(), None);
+            known.get_mut().power = NOT_PROVISIONED;
             if known.get().home.is_none() {
                 known.remove();
             }
@@ -159,7 +207,25 @@ impl Directory {
     #[must_use]
     pub fn is_admitted(&self, endpoint: &str) -> bool {
         let known = self.names.get(&self.fingerprint(endpoint));
-        known.is_some_and(|known| known.profile.is_some())
+        known.is_some_and(|known| known.provisioned().is_some())
+    }
+
+    /// How many provisioned devices have this profile.
+    #[must_use]
+    pub fn users(&self, profile: ProfileId) -> usize {
+        let users = self.users.lock().unwrap_or_else(PoisonError::into_inner);
+        users.get(&profile).copied().unwrap_or_default()
+    }
+
+    fn count(&self, before: Option<Admitted>, after: Option<Admitted>) {
+        let mut users = self.users.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(before) = before {
+            let users = users.entry(before.profile).or_default();
+            *users = users.saturating_sub(1);
+        }
+        if let Some(after) = after {
+            *users.entry(after.profile).or_default() += 1;
+        }
     }
 
     /// Remembers that datagrams from `peer` belong to `shard`, though the kernel brings them elsewhere.
@@ -196,6 +262,11 @@ impl Directory {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::engine::profiles::DEFAULT_PROFILE;
+
+    const fn of(profile: ProfileId) -> Admitted {
+        Admitted { profile, power: 0 }
+    }
 
     #[test]
     fn an_endpoint_keeps_the_home_it_got_first() {
@@ -204,12 +275,12 @@ mod tests {
             shard: 254,
             slot: MAX_SLOTS - 1,
         };
-        assert_eq!(directory.admission("a"), Admission::New(DEFAULT_PROFILE));
+        assert_eq!(directory.standing("a"), Standing::New(of(DEFAULT_PROFILE)));
         assert_eq!(directory.settle("a", first), first);
         assert_eq!(directory.settle("a", Home { shard: 0, slot: 0 }), first);
         assert_eq!(
-            directory.admission("a"),
-            Admission::At(first, DEFAULT_PROFILE)
+            directory.standing("a"),
+            Standing::At(first, of(DEFAULT_PROFILE))
         );
         directory.leave("a");
         assert_eq!(directory.home("a"), None);
@@ -218,12 +289,40 @@ mod tests {
     #[test]
     fn only_provisioned_devices_are_admitted_where_unknown_ones_are_refused() {
         let directory = Directory::new(None, (1, 2));
-        assert_eq!(directory.admission("a"), Admission::Refused);
-        directory.admit("a", 3);
-        assert_eq!(directory.admission("a"), Admission::New(3));
-        assert_eq!(directory.admission("b"), Admission::Refused);
+        directory.use_for_unknown(7);
+        assert_eq!(directory.standing("a"), Standing::Refused);
+        directory.admit("a", of(3));
+        assert_eq!(directory.standing("a"), Standing::New(of(3)));
+        assert_eq!(directory.standing("b"), Standing::Refused);
         directory.withdraw("a");
-        assert_eq!(directory.admission("a"), Admission::Refused);
+        assert_eq!(directory.standing("a"), Standing::Refused);
+    }
+
+    #[test]
+    fn unknown_devices_get_the_profile_chosen_for_them_provisioned_ones_their_own() {
+        let directory = Directory::new(Some(DEFAULT_PROFILE), (1, 2));
+        directory.use_for_unknown(7);
+        let own = Admitted {
+            profile: 3,
+            power: 2,
+        };
+        directory.admit("a", own);
+        assert_eq!(directory.standing("a"), Standing::New(own));
+        assert_eq!(directory.standing("b"), Standing::New(of(7)));
+    }
+
+    #[test]
+    fn the_provisioned_devices_of_a_profile_are_counted() {
+        let directory = Directory::new(None, (1, 2));
+        directory.admit("a", of(1));
+        directory.admit("b", of(1));
+        directory.admit("b", of(1));
+        assert_eq!(directory.users(1), 2);
+        directory.admit("b", of(2));
+        assert_eq!((directory.users(1), directory.users(2)), (1, 1));
+        directory.withdraw("a");
+        directory.withdraw("a");
+        assert_eq!((directory.users(1), directory.users(2)), (0, 1));
     }
 
     #[test]

@@ -16,6 +16,7 @@ pub mod plan;
 pub mod problems;
 pub mod profile_parts;
 pub mod registration;
+mod replan;
 pub mod reply;
 pub mod request;
 pub mod slot;

@@ -8,10 +8,12 @@ use std::sync::atomic::Ordering::Relaxed;
 use tokio::sync::{broadcast, mpsc, oneshot};
 
 use super::command::{Command, DeviceFilter, Inspect, RequestReply};
-use super::directory::{Home, ProfileId};
+use super::directory::{Admitted, Home};
+use super::endpoint::profile_parts::{PowerMode, ProfileParts};
 use super::endpoint::request::{DeviceOutcome, DeviceRequest};
 use super::event::Event;
 use super::metrics::EngineMetrics;
+use super::profiles::{ProfileError, ProfileId};
 use super::shard::Shared;
 use super::view::{AttributesView, DeviceContext, DeviceSummary, RegistrationView, TelemetryView};
 use crate::proto::lwm2m::model::ObjectModels;
@@ -28,6 +30,15 @@ pub enum EngineError {
     /// The engine is shutting down.
     #[error("the engine is shutting down")]
     Stopped,
+}
+
+/// How a device is let in.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub struct Admission {
+    /// Number of its profile.
+    pub profile: ProfileId,
+    /// When it listens, if that differs from its profile.
+    pub power: Option<PowerMode>,
 }
 
 /// Where a device list goes on.
@@ -77,11 +88,6 @@ impl EngineHandle {
     #[must_use]
     pub fn listeners(&self) -> &[(&'static str, SocketAddr)] {
         &self.inner.listeners
-    }
-
-    /// Names of the profiles, by [`ProfileId`].
-    pub fn profiles(&self) -> impl Iterator<Item = &str> {
-        self.inner.shared.profiles.iter().map(|plan| &*plan.name)
     }
 
     /// Endpoints the engine holds, shard by shard in slot order, from a cursor on. Fewer than `limit`
@@ -252,9 +258,37 @@ impl EngineHandle {
         self.inner.shared.directory.home(endpoint).is_some()
     }
 
-    /// Lets a device register with this profile.
-    pub fn admit(&self, endpoint: &str, profile: ProfileId) {
-        self.inner.shared.directory.admit(endpoint, profile);
+    /// Lets a device register.
+    ///
+    /// Where devices have more different power modes of their own than the engine has numbers for,
+    /// further ones get that of their profile, with a warning.
+    pub fn admit(&self, endpoint: &str, admission: Admission) {
+        let shared = &self.inner.shared;
+        let power = admission.power.map_or(0, |mode| {
+            let id = shared.profiles.power_id(mode);
+            if id == 0 {
+                tracing::warn!(
+                    endpoint,
+                    "there are too many different power modes: that of the profile is used"
+                );
+            }
+            id
+        });
+        let profile = admission.profile;
+        shared
+            .directory
+            .admit(endpoint, Admitted { profile, power });
+        let Some(Home { shard, slot }) = shared.directory.home(endpoint) else {
+            return;
+        };
+        let endpoint = endpoint.to_owned();
+        if self
+            .send(shard.into(), Command::Readmit { slot, endpoint })
+            .is_err()
+        {
+            // The shard is too busy to be told of this one: it will look at all.
+            shared.readmissions.fetch_add(1, Relaxed);
+        }
     }
 
     /// Takes that back. A registration that exists goes on until [`remove`](Self::remove).
@@ -266,6 +300,51 @@ impl EngineHandle {
     #[must_use]
     pub fn is_admitted(&self, endpoint: &str) -> bool {
         self.inner.shared.directory.is_admitted(endpoint)
+    }
+
+    /// Puts a profile in force; devices that have it use it from their next message on. A profile
+    /// of the same name keeps its number.
+    ///
+    /// # Errors
+    /// See [`ProfileError`].
+    pub fn put_profile(&self, parts: ProfileParts) -> Result<ProfileId, ProfileError> {
+        let ids = self.put_profiles(vec![parts])?;
+        ids.first().copied().ok_or(ProfileError::TooManyProfiles)
+    }
+
+    /// Puts profiles in force, all of them or none; their numbers in the same order.
+    ///
+    /// # Errors
+    /// See [`ProfileError`].
+    pub fn put_profiles(&self, parts: Vec<ProfileParts>) -> Result<Vec<ProfileId>, ProfileError> {
+        let ids = self.inner.shared.profiles.put(parts)?;
+        self.look_at_profiles();
+        Ok(ids)
+    }
+
+    /// Places of endpoints that a change of a profile has not reached yet.
+    #[must_use]
+    pub fn rollout(&self) -> u64 {
+        self.inner.metrics.rollout()
+    }
+
+    /// Takes a profile out of force; `false` when there is none of that name, or it is the default.
+    pub fn remove_profile(&self, name: &str) -> bool {
+        let removed = self.inner.shared.profiles.remove(name);
+        self.look_at_profiles();
+        removed
+    }
+
+    /// How many provisioned devices have a profile.
+    #[must_use]
+    pub fn profile_users(&self, profile: ProfileId) -> usize {
+        self.inner.shared.directory.users(profile)
+    }
+
+    /// Gives devices that nobody provisioned this profile, if they are let in at all. To be called
+    /// before the engine runs.
+    pub fn use_for_unknown(&self, profile: ProfileId) {
+        self.inner.shared.directory.use_for_unknown(profile);
     }
 
     /// Events from now on. A subscriber that is too slow is told how many it lost.
@@ -313,6 +392,13 @@ impl EngineHandle {
         let (reply, answer) = oneshot::channel();
         self.send(shard, command(reply))?;
         answer.await.map_err(|_| EngineError::Stopped)
+    }
+
+    /// Wakes the shards. One whose queue is full is awake.
+    fn look_at_profiles(&self) {
+        for shard in 0..self.shards() {
+            let _ = self.send(shard, Command::LookAtProfiles);
+        }
     }
 
     fn send(&self, shard: usize, command: Command) -> Result<(), EngineError> {

@@ -267,6 +267,8 @@ pub struct ShardMetrics {
     observations: [Gauge; ObservationKind::ALL.len()],
     /// Bodies being put together from blocks.
     pub bodies: Gauge,
+    /// Slots that a change of a profile has not reached yet.
+    pub rollout: Gauge,
 }
 
 impl ShardMetrics {

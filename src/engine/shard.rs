@@ -23,12 +23,12 @@ use super::config::EngineConfig;
 use super::directory::Directory;
 use super::endpoint::identity::IdentityKey;
 use super::endpoint::outputs::Outputs;
-use super::endpoint::plan::ProfilePlan;
 use super::event::Event;
 use super::handoff::{HandedOff, Handoffs};
 use super::locals::Locals;
 use super::metrics::ShardMetrics;
 use super::newcomers::Newcomers;
+use super::profiles::{KnownProfiles, Profiles};
 use super::slab::Slab;
 
 mod answers;
@@ -36,6 +36,7 @@ mod dispatch;
 mod inspect;
 mod requests;
 mod residence;
+mod rollout;
 mod router;
 pub(super) mod run;
 mod standalone;
@@ -67,12 +68,14 @@ pub struct Shared {
     pub directory: Directory,
     /// Makes and reads registration ids and tokens.
     pub keys: IdentityKey,
-    /// Profiles by [`ProfileId`](super::directory::ProfileId).
-    pub profiles: Vec<Arc<ProfilePlan>>,
+    /// Profiles, and power modes of devices.
+    pub profiles: Profiles,
     /// Object definitions in force.
     pub models: ArcSwap<ObjectModels>,
     /// Who waits for a device to register.
     pub arrivals: Arrivals,
+    /// Counts devices whose shard could not be told what they are provisioned with now.
+    pub readmissions: std::sync::atomic::AtomicU64,
     /// Whether somebody listens to events.
     pub listening: std::sync::atomic::AtomicBool,
     /// Endpoints of all shards.
@@ -99,6 +102,7 @@ pub struct Shard {
     index: u8,
     count: u8,
     shared: Arc<Shared>,
+    profiles: KnownProfiles,
     metrics: Arc<ShardMetrics>,
     endpoints: Slab,
     wheel: Wheel,
@@ -115,6 +119,8 @@ pub struct Shard {
     event_bus: mpsc::Sender<Vec<Event>>,
     handoffs: Handoffs,
     requests: requests::Requests,
+    rollout: Option<rollout::Rollout>,
+    readmissions: u64,
     models: Arc<ObjectModels>,
     next_mid: u16,
     /// Messages in the mailboxes of actors of this shard.
@@ -155,9 +161,12 @@ impl Shard {
             event_bus,
             handoffs,
             requests: requests::Requests::default(),
+            rollout: None,
+            readmissions: 0,
             models: shared.models.load_full(),
             mailboxes: 0,
             host: None,
+            profiles: KnownProfiles::of(&shared.profiles),
             shared,
             metrics,
         }
@@ -176,6 +185,7 @@ impl Shard {
             self.models = Arc::clone(&models);
         }
         drop(models);
+        self.take_over_profiles();
         self.out.listening = self
             .shared
             .listening
@@ -194,6 +204,7 @@ impl Shard {
         }
         self.fired = fired;
         self.bodies.expire(tick);
+        self.roll_out();
         more
     }
 
@@ -234,7 +245,9 @@ impl Shard {
     /// When the shard wants a turn though nothing arrives.
     #[must_use]
     pub fn next_wake(&self) -> Option<Tick> {
-        self.wheel.next_wake()
+        let rollout = self.rollout.as_ref();
+        let next_part = rollout.map(|_| self.now.tick.plus_millis(rollout::PERIOD_MILLIS));
+        self.wheel.next_wake().into_iter().chain(next_part).min()
     }
 
     /// Messages in the mailboxes of actors of this shard.

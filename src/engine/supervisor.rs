@@ -22,13 +22,14 @@ use crate::net::steer::{self, Program, Steering};
 use super::bus;
 use super::command::Command;
 use super::config::EngineConfig;
-use super::directory::{DEFAULT_PROFILE, Directory};
+use super::directory::Directory;
 use super::endpoint::identity::IdentityKey;
 use super::endpoint::plan::ProfilePlan;
 use super::event::Event;
 use super::handle::{COMMANDS, EngineHandle, Inner};
 use super::handoff;
 use super::metrics::{EngineMetrics, ShardMetrics};
+use super::profiles::{DEFAULT_PROFILE, Profiles};
 use super::shard::run::{Clock, Parts, ShardActor};
 use super::shard::{Shard, Shared};
 
@@ -78,9 +79,10 @@ pub fn prepare(config: EngineConfig) -> Result<PreparedEngine, StartError> {
     let shared = Arc::new(Shared {
         directory: Directory::new(unknown, keys),
         keys: IdentityKey::new(secret),
-        profiles: vec![Arc::new(ProfilePlan::built_in_default())],
+        profiles: Profiles::new(ProfilePlan::built_in_default()),
         models: Default::default(),
         arrivals: Default::default(),
+        readmissions: Default::default(),
         listening: AtomicBool::new(false),
         endpoints: AtomicUsize::new(0),
         stalled: AtomicUsize::new(0),

@@ -7,10 +7,10 @@ use serde_json::{Map, Value};
 
 use super::endpoint_locks::EndpointLocks;
 use super::engine::{
-    AttributesView, DeviceState, DeviceSummary, Engine, EngineError, RegistrationView,
+    Admission, AttributesView, DeviceState, DeviceSummary, Engine, EngineError, RegistrationView,
     SecurityMode, TelemetryView,
 };
-use super::profiles;
+use super::profiles::device_power_mode;
 use super::provisioning::{
     CheckedDevice, DeviceBody, DeviceError, DeviceRecord, Provisioning, redacted_credentials,
 };
@@ -109,23 +109,36 @@ impl Devices {
                 .scan(after.as_deref(), RESTORE_CHUNK)
                 .await?;
             for (endpoint, record) in &page.records {
-                match profiles::find(&record.profile) {
-                    Some(profile) => {
-                        self.engine.admit(endpoint, profile);
-                        admitted += 1;
-                    }
-                    None => tracing::warn!(
-                        endpoint,
-                        profile = record.profile,
-                        "the profile of a provisioned device does not exist: it is not let in"
-                    ),
-                }
+                admitted += usize::from(self.restore_one(endpoint, record));
             }
             after = page.resume_after;
             if after.is_none() {
                 return Ok(admitted);
             }
         }
+    }
+
+    /// Lets a stored device in; `false` when its profile is gone.
+    fn restore_one(&self, endpoint: &str, record: &DeviceRecord) -> bool {
+        let Some(profile) = self.provisioning.profiles().id(&record.profile) else {
+            tracing::warn!(
+                endpoint,
+                profile = record.profile,
+                "the profile of a provisioned device does not exist: it is not let in"
+            );
+            return false;
+        };
+        let own = record.transport_configuration.as_ref();
+        let power = match own.map(device_power_mode) {
+            None => None,
+            Some(Ok(power)) => power,
+            Some(Err(fault)) => {
+                tracing::warn!(endpoint, %fault, "the power mode of the profile is used");
+                None
+            }
+        };
+        self.engine.admit(endpoint, Admission { profile, power });
+        true
     }
 
     /// One device.
@@ -152,6 +165,7 @@ impl Devices {
         endpoint: &str,
         body: DeviceBody,
     ) -> Result<(DeviceView, bool), DevicesError> {
+        let _steady = self.provisioning.profiles().steady().await;
         let device = self.provisioning.check(Some(endpoint), body)?;
         let replaced = self.provision(std::slice::from_ref(&device)).await?;
         Ok((self.get(endpoint).await?, !replaced.contains(&true)))
@@ -163,6 +177,7 @@ impl Devices {
     /// # Errors
     /// When the store fails: then none is provisioned.
     pub async fn import(&self, bodies: Vec<DeviceBody>) -> Result<Vec<ImportOutcome>, StoreError> {
+        let _steady = self.provisioning.profiles().steady().await;
         let checked: Vec<_> = bodies
             .into_iter()
             .map(|body| self.provisioning.check(None, body))
@@ -253,6 +268,7 @@ impl Devices {
         }
     }
 
+    /// Stores devices and lets them in, while no profile can go.
     async fn provision(&self, devices: &[CheckedDevice]) -> Result<Vec<bool>, StoreError> {
         if devices.is_empty() {
             return Ok(Vec::new());
@@ -261,7 +277,12 @@ impl Devices {
         let _guards = self.locks.lock(endpoints).await;
         let replaced = self.provisioning.put(devices).await?;
         for device in devices {
-            self.engine.admit(&device.endpoint, device.profile);
+            // It is there: no profile goes while devices are provisioned.
+            if let Some(profile) = self.provisioning.profiles().id(&device.record.profile) {
+                let power = device.power;
+                let admission = Admission { profile, power };
+                self.engine.admit(&device.endpoint, admission);
+            }
         }
         Ok(replaced)
     }

@@ -6,9 +6,9 @@ use std::sync::Arc;
 use futures_util::future::{BoxFuture, FutureExt};
 use tokio::sync::{broadcast, oneshot};
 
-use super::profiles::ProfileId;
 pub use crate::engine::command::DeviceFilter;
 pub use crate::engine::endpoint::observations::Observed;
+pub use crate::engine::endpoint::profile_parts::{PowerMode, ProfileParts};
 pub use crate::engine::endpoint::request::{
     DeviceAnswer, DeviceCommand, DeviceOutcome, DeviceRequest, RequestError, Waiting,
 };
@@ -18,7 +18,7 @@ pub use crate::engine::view::{
     AttributesView, DeviceContext, DeviceState, DeviceSummary, RegistrationView, SecurityMode,
     TelemetryView, TimedValue,
 };
-pub use crate::engine::{Cursor, EngineError};
+pub use crate::engine::{Admission, Cursor, EngineError, ProfileError, ProfileId};
 use crate::proto::lwm2m::model::ObjectModels;
 
 /// An answer of the engine.
@@ -83,8 +83,21 @@ pub trait Engine: Send + Sync + 'static {
     /// Whether the engine holds an endpoint.
     fn holds(&self, endpoint: &str) -> bool;
 
-    /// Lets an endpoint register under a profile.
-    fn admit(&self, endpoint: &str, profile: ProfileId);
+    /// Puts profiles in force, all of them or none; their numbers in the same order. A profile of
+    /// the same name keeps its number.
+    ///
+    /// # Errors
+    /// See [`ProfileError`].
+    fn put_profiles(&self, profiles: Vec<ProfileParts>) -> Result<Vec<ProfileId>, ProfileError>;
+
+    /// Takes a profile out of force; `false` when there is none of that name, or it is the default.
+    fn remove_profile(&self, name: &str) -> bool;
+
+    /// How many endpoints are admitted under a profile.
+    fn profile_users(&self, profile: ProfileId) -> usize;
+
+    /// Lets an endpoint register.
+    fn admit(&self, endpoint: &str, admission: Admission);
 
     /// Takes back [`Self::admit`].
     fn withdraw(&self, endpoint: &str);
@@ -154,8 +167,20 @@ impl Engine for crate::engine::EngineHandle {
         self.holds(endpoint)
     }
 
-    fn admit(&self, endpoint: &str, profile: ProfileId) {
-        self.admit(endpoint, profile);
+    fn put_profiles(&self, profiles: Vec<ProfileParts>) -> Result<Vec<ProfileId>, ProfileError> {
+        self.put_profiles(profiles)
+    }
+
+    fn remove_profile(&self, name: &str) -> bool {
+        self.remove_profile(name)
+    }
+
+    fn profile_users(&self, profile: ProfileId) -> usize {
+        self.profile_users(profile)
+    }
+
+    fn admit(&self, endpoint: &str, admission: Admission) {
+        self.admit(endpoint, admission);
     }
 
     fn withdraw(&self, endpoint: &str) {

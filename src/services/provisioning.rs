@@ -5,7 +5,8 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
-use super::profiles::{self, ProfileId};
+use super::engine::PowerMode;
+use super::profiles::{Profiles, device_power_mode};
 use super::storage::{self, Change, Scanned, Store, StoreError, Table};
 
 mod redaction;
@@ -67,25 +68,33 @@ pub struct CheckedDevice {
     pub endpoint: String,
     /// What is stored.
     pub record: DeviceRecord,
-    /// Id of its profile.
-    pub profile: ProfileId,
+    /// When it listens, if that differs from its profile.
+    pub power: Option<PowerMode>,
 }
 
 /// The stored devices.
 #[derive(Clone)]
 pub struct Provisioning {
     store: Arc<dyn Store>,
+    profiles: Arc<Profiles>,
     profile: String,
 }
 
 impl Provisioning {
-    /// Devices in `store`; one that names no profile gets `profile`.
+    /// Devices in `store`, of `profiles`; one that names no profile gets `profile`.
     #[must_use]
-    pub fn new(store: Arc<dyn Store>, profile: impl Into<String>) -> Self {
+    pub fn new(store: Arc<dyn Store>, profiles: Arc<Profiles>, profile: impl Into<String>) -> Self {
         Self {
             store,
+            profiles,
             profile: profile.into(),
         }
+    }
+
+    /// The profiles a device can have.
+    #[must_use]
+    pub fn profiles(&self) -> &Profiles {
+        &self.profiles
     }
 
     /// Checks a device. `endpoint` is the one the caller addressed; `None` when only the body
@@ -101,9 +110,16 @@ impl Provisioning {
         let endpoint = rules::endpoint_of(endpoint, &body)?;
         rules::check_security(&body)?;
         let profile = body.profile.unwrap_or_else(|| self.profile.clone());
-        let id = profiles::find(&profile).ok_or_else(|| DeviceError::UnknownProfile {
-            profile: profile.clone(),
-        })?;
+        if !self.profiles.contains(&profile) {
+            let known = self.profiles.known();
+            return Err(DeviceError::UnknownProfile { profile, known });
+        }
+        let power = match &body.transport_configuration {
+            Some(configuration) => {
+                device_power_mode(configuration).map_err(DeviceError::TransportConfiguration)?
+            }
+            None => None,
+        };
         Ok(CheckedDevice {
             endpoint,
             record: DeviceRecord {
@@ -111,7 +127,7 @@ impl Provisioning {
                 credentials: body.credentials,
                 transport_configuration: body.transport_configuration,
             },
-            profile: id,
+            power,
         })
     }
 

@@ -47,13 +47,21 @@ pub enum Table {
     Devices,
     /// Uploaded object definitions by object id and version.
     Models,
+    /// Device profiles by name.
+    Profiles,
     /// Persistent commands to devices by id.
     Rpc,
 }
 
 impl Table {
     /// Every table.
-    pub const ALL: [Self; 4] = [Self::Tokens, Self::Devices, Self::Models, Self::Rpc];
+    pub const ALL: [Self; 5] = [
+        Self::Tokens,
+        Self::Devices,
+        Self::Models,
+        Self::Profiles,
+        Self::Rpc,
+    ];
 
     /// Name of the table, as stored and as the metric label.
     #[must_use]
@@ -62,6 +70,7 @@ impl Table {
             Self::Tokens => "tokens",
             Self::Devices => "devices",
             Self::Models => "models",
+            Self::Profiles => "profiles",
             Self::Rpc => "rpc",
         }
     }

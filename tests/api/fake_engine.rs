@@ -12,9 +12,10 @@ use rookery::proto::lwm2m::LwM2mVersion;
 use rookery::proto::lwm2m::link::ObjectLinks;
 use rookery::proto::lwm2m::model::ObjectModels;
 use rookery::services::engine::{
-    Answer, AttributesView, Cursor, DeviceContext, DeviceFilter, DeviceOutcome, DeviceRequest,
-    DeviceState, DeviceSummary, Engine, EngineError, EnginePage, Event, PendingRequest,
-    RegistrationView, SecurityMode, TelemetryView,
+    Admission, Answer, AttributesView, Cursor, DeviceContext, DeviceFilter, DeviceOutcome,
+    DeviceRequest, DeviceState, DeviceSummary, Engine, EngineError, EnginePage, Event,
+    PendingRequest, ProfileError, ProfileId, ProfileParts, RegistrationView, SecurityMode,
+    TelemetryView,
 };
 use tokio::sync::{broadcast, oneshot};
 
@@ -32,7 +33,8 @@ pub struct Held {
 
 pub struct FakeEngine {
     shards: Mutex<[Vec<Held>; SHARDS as usize]>,
-    admitted: Mutex<BTreeMap<String, u16>>,
+    admitted: Mutex<BTreeMap<String, Admission>>,
+    profiles: Mutex<Vec<Option<ProfileParts>>>,
     pub events: broadcast::Sender<Arc<Event>>,
     pub busy: AtomicBool,
     /// What devices were asked, in order.
@@ -48,6 +50,7 @@ impl FakeEngine {
         Self {
             shards: Mutex::default(),
             admitted: Mutex::default(),
+            profiles: Mutex::default(),
             events: broadcast::Sender::new(event_queue),
             busy: AtomicBool::new(false),
             asked: Mutex::default(),
@@ -81,6 +84,17 @@ impl FakeEngine {
 
     pub fn is_admitted(&self, endpoint: &str) -> bool {
         self.admitted.lock().unwrap().contains_key(endpoint)
+    }
+
+    pub fn admission(&self, endpoint: &str) -> Option<Admission> {
+        self.admitted.lock().unwrap().get(endpoint).copied()
+    }
+
+    /// The profile in force under a name.
+    pub fn profile(&self, name: &str) -> Option<ProfileParts> {
+        let profiles = self.profiles.lock().unwrap();
+        let mut all = profiles.iter().flatten();
+        all.find(|profile| profile.name == name).cloned()
     }
 
     pub fn admitted(&self) -> usize {
@@ -237,9 +251,41 @@ impl Engine for FakeEngine {
         self.find(endpoint).is_some()
     }
 
-    fn admit(&self, endpoint: &str, profile: u16) {
+    fn put_profiles(&self, profiles: Vec<ProfileParts>) -> Result<Vec<ProfileId>, ProfileError> {
+        let mut known = self.profiles.lock().unwrap();
+        let put = profiles.into_iter().map(|parts| {
+            let same =
+                |old: &Option<ProfileParts>| old.as_ref().is_some_and(|old| old.name == parts.name);
+            let id = known.iter().position(same).unwrap_or(known.len());
+            if id == known.len() {
+                known.push(None);
+            }
+            known[id] = Some(parts);
+            id as ProfileId
+        });
+        Ok(put.collect())
+    }
+
+    fn remove_profile(&self, name: &str) -> bool {
+        let mut known = self.profiles.lock().unwrap();
+        let named = |profile: &&mut Option<ProfileParts>| {
+            profile.as_ref().is_some_and(|profile| profile.name == name)
+        };
+        known
+            .iter_mut()
+            .find(named)
+            .and_then(Option::take)
+            .is_some()
+    }
+
+    fn profile_users(&self, profile: ProfileId) -> usize {
+        let admitted = self.admitted.lock().unwrap();
+        admitted.values().filter(|a| a.profile == profile).count()
+    }
+
+    fn admit(&self, endpoint: &str, admission: Admission) {
         let mut admitted = self.admitted.lock().unwrap();
-        admitted.insert(endpoint.to_owned(), profile);
+        admitted.insert(endpoint.to_owned(), admission);
     }
 
     fn withdraw(&self, endpoint: &str) {

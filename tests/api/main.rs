@@ -10,6 +10,7 @@ mod import;
 mod models;
 mod operations;
 mod problems;
+mod profiles;
 mod rpc;
 mod server;
 mod values;

@@ -10,6 +10,7 @@ use rookery::services::devices::Devices;
 use rookery::services::engine::Engine;
 use rookery::services::events::EventFeed;
 use rookery::services::models::Models;
+use rookery::services::profiles::{ProfileSettings, Profiles, ServerPorts};
 use rookery::services::provisioning::Provisioning;
 use rookery::services::rpc::Rpc;
 use rookery::services::storage::Store;
@@ -58,9 +59,21 @@ impl Server {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
         let subscribed = engine.clone();
-        let provisioning = Provisioning::new(store.clone(), "default");
-        let devices = Arc::new(Devices::new(engine.clone(), provisioning));
         let models = Arc::new(Models::load(store.clone()).await.unwrap());
+        let settings = ProfileSettings {
+            ports: ServerPorts::default(),
+            of_unnamed: "default".to_owned(),
+        };
+        let profiles = Profiles::load(
+            store.clone(),
+            models.clone(),
+            Some(engine.clone()),
+            settings,
+        )
+        .await
+        .unwrap();
+        let provisioning = Provisioning::new(store.clone(), profiles.clone(), "default");
+        let devices = Arc::new(Devices::new(engine.clone(), provisioning));
         let rpc = Rpc::load(
             engine.clone(),
             devices.clone(),
@@ -72,6 +85,7 @@ impl Server {
             devices,
             engine,
             models,
+            profiles,
             tokens: tokens.clone(),
             events: EventFeed::new(move || subscribed.subscribe(), 2),
             store,

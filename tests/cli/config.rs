@@ -49,10 +49,14 @@ fn faults_are_printed_with_their_places_and_the_exit_code_says_so() {
         "{error}"
     );
     fs::write(&file, "[provisioning]\nprofile = \"water\"\n").unwrap();
-    let (code, _, error) = run(rookery(directory.path()).args(["check-config", "rookery.toml"]));
+    let mut serve = rookery(directory.path());
+    serve
+        .args(["serve", "--config", "rookery.toml", "--data", "data"])
+        .env("ROOKERY_LISTEN__COAP", "127.0.0.1:0")
+        .env("ROOKERY_LISTEN__HTTP", "127.0.0.1:0");
+    let (code, _, error) = run(&mut serve);
     assert_eq!(code, 1);
-    assert!(
-        error.contains("rookery.toml:2: provisioning.profile is \"water\""),
-        "{error}"
-    );
+    let says = "rookery.toml:2: provisioning.profile is \"water\", which does not exist; \
+                known are: default; `rookery profiles import` makes one";
+    assert!(error.contains(says), "{error}");
 }

@@ -3,6 +3,7 @@
 mod commands;
 mod config;
 mod models;
+mod profiles;
 mod program;
 mod rpc;
 mod serving;

@@ -2,6 +2,8 @@
 
 use std::sync::Arc;
 
+use rookery::services::models::Models;
+use rookery::services::profiles::{ProfileSettings, Profiles};
 use rookery::services::provisioning::{CheckedDevice, DeviceBody, Provisioning};
 use rookery::store::EmbeddedStore;
 
@@ -13,11 +15,14 @@ const BATCH: usize = 1_000;
 
 pub(super) async fn import(
     store: Arc<EmbeddedStore>,
-    profile: String,
+    profiles: ProfileSettings,
     mut source: Source,
     report: &mut Report,
 ) -> anyhow::Result<()> {
-    let provisioning = Provisioning::new(store, profile);
+    let models = Arc::new(Models::load(store.clone()).await?);
+    let of_unnamed = profiles.of_unnamed.clone();
+    let profiles = Profiles::load(store.clone(), models, None, profiles).await?;
+    let provisioning = Provisioning::new(store, profiles, of_unnamed);
     let mut batch = Vec::new();
     while let Some(line) = source.next()? {
         let checked = match line.content {

@@ -4,7 +4,8 @@
 use std::collections::VecDeque;
 
 use crate::proto::coap::block::{BlockValue, BodyReader};
-use crate::proto::lwm2m::operation::Operation;
+use crate::proto::lwm2m::Path;
+use crate::proto::lwm2m::operation::{NotificationAttributes, Operation};
 use crate::proto::time::{NEVER, Tick};
 
 use super::commands::Command;
@@ -47,6 +48,11 @@ pub(super) enum Job {
     Remainder(Observed),
     /// Tells the device that an observation is over; it carries the observation's token.
     Cancel { observed: Observed, token: u16 },
+    /// Takes attributes back that the profile does not set any more.
+    Attributes {
+        path: Path,
+        attributes: NotificationAttributes,
+    },
 }
 
 /// A step of the profile, or one path of a composite one.
@@ -165,9 +171,22 @@ impl Conversation {
             .chain(&self.jobs)
             .filter_map(|task| match task.job {
                 Job::Step(step) => Some(step),
-                Job::Remainder(_) | Job::Cancel { .. } => None,
+                Job::Remainder(_) | Job::Cancel { .. } | Job::Attributes { .. } => None,
             });
         steps.chain(self.parked.iter().copied())
+    }
+
+    /// Takes all steps out that are not in flight.
+    pub(super) fn take_steps(&mut self) -> Vec<StepRef> {
+        let mut steps = std::mem::take(&mut self.parked);
+        self.jobs.retain(|task| match task.job {
+            Job::Step(step) => {
+                steps.push(step);
+                false
+            }
+            Job::Remainder(_) | Job::Cancel { .. } | Job::Attributes { .. } => true,
+        });
+        steps
     }
 
     fn next(&mut self) -> Option<Purpose> {
@@ -232,6 +251,10 @@ impl EndpointCore {
                 Observed::Composite(paths) => Operation::ReadComposite {
                     paths: paths.to_vec(),
                 },
+            }),
+            Job::Attributes { path, attributes } => Some(Operation::WriteAttributes {
+                path: *path,
+                attributes: *attributes,
             }),
             Job::Cancel { observed, .. } => Some(match observed {
                 Observed::Single(path) => Operation::CancelObservation { path: *path },

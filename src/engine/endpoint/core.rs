@@ -86,6 +86,11 @@ pub enum Input<'a> {
         /// What is wanted.
         request: DeviceRequest,
     },
+    /// The profile of the device has changed.
+    NewPlan {
+        /// What it was before.
+        old: &'a ProfilePlan,
+    },
     /// Somebody wants it no more.
     CancelCommand {
         /// The command.
@@ -212,6 +217,8 @@ impl EndpointCore {
         match input {
             Input::Message(message) => self.on_message(&message, turn),
             Input::Timer => self.on_timer(turn),
+            // What follows from it is asked after the input that the endpoint is run for.
+            Input::NewPlan { old } => return self.on_new_plan(old, turn),
             Input::Command { ticket, request } => self.on_command(ticket, request, turn),
             Input::CancelCommand { ticket } => self.on_cancel_command(ticket, turn),
         }

@@ -292,12 +292,7 @@ impl EndpointCore {
 
     /// The request is over: it is counted, and whoever made it is told.
     pub(super) fn end(&mut self, request: Request, outcome: DeviceOutcome, turn: &mut Turn<'_>) {
-        let millis = turn.now.tick.millis_since(request.started);
-        turn.out.tally.requests.push(RequestEnd {
-            operation: OperationKind::of(&request.operation),
-            result: result_of(&outcome),
-            millis: u32::try_from(millis).unwrap_or(u32::MAX),
-        });
+        self.count_end(&request, &outcome, turn);
         let Request {
             mut purpose,
             operation,
@@ -311,6 +306,21 @@ impl EndpointCore {
             task.partial = Some(Partial { reader, next });
         }
         self.conclude(purpose, &operation, outcome, turn);
+    }
+
+    /// Counts how a request ended.
+    pub(super) fn count_end(
+        &self,
+        request: &Request,
+        outcome: &DeviceOutcome,
+        turn: &mut Turn<'_>,
+    ) {
+        let millis = turn.now.tick.millis_since(request.started);
+        turn.out.tally.requests.push(RequestEnd {
+            operation: OperationKind::of(&request.operation),
+            result: result_of(outcome),
+            millis: u32::try_from(millis).unwrap_or(u32::MAX),
+        });
     }
 
     fn conclude(

@@ -41,6 +41,7 @@ pub struct ProfilePlan {
     steps: Box<[PlannedStep]>,
     power: PowerMode,
     strict_object_versions: bool,
+    version: u16,
 }
 
 impl ProfilePlan {
@@ -64,7 +65,23 @@ impl ProfilePlan {
             steps: steps.into(),
             power,
             strict_object_versions,
+            version: 0,
         }
+    }
+
+    /// The same as a later version of the profile.
+    #[must_use]
+    pub fn after(self, before: &Self) -> Self {
+        Self {
+            version: before.version.wrapping_add(1),
+            ..self
+        }
+    }
+
+    /// Counts the changes of the profile since the engine started.
+    #[must_use]
+    pub fn version(&self) -> u16 {
+        self.version
     }
 
     /// A profile that observes some paths one by one and reads what else it maps. Observes come

@@ -32,7 +32,7 @@ pub enum PlannedStep {
 }
 
 /// When a device listens (LwM2M Core 1.2 §6.5, ThingsBoard's power modes).
-#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+#[derive(Clone, Copy, Debug, Default, Eq, Hash, PartialEq)]
 pub enum PowerMode {
     /// Always, but for queue mode.
     #[default]

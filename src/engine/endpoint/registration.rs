@@ -77,9 +77,9 @@ impl Registration {
             // Register alone.
             if self.version == LwM2mVersion::V1_0 {
                 self.queue_mode = binding.queue_mode();
-                self.listen(power);
             }
         }
+        self.listen(power);
         if let Some(sms) = params.sms {
             self.extras.get_or_insert_default().sms = Some(sms.into());
         }

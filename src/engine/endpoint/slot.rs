@@ -63,8 +63,12 @@ pub struct Head {
     pub local: u8,
     /// What the shard's gauges count the endpoint as.
     pub counted: Presence,
-    /// Whether the device is provisioned or came unknown.
+    /// Number of the profile.
     pub profile: u16,
+    /// Profile and version of it that the state machine lives under.
+    pub in_force: (u16, u16),
+    /// Number of the device's own power mode; 0 for that of the profile.
+    pub power: u16,
     /// Salt of the registration; registration ids and tokens of another one do not fit.
     pub salt: u32,
     /// Between whom it stands among the endpoints at its address.
@@ -119,6 +123,8 @@ impl Head {
             local,
             counted: Presence::Absent,
             profile,
+            in_force: (profile, 0),
+            power: 0,
             salt: 0,
             neighbours: Neighbours::default(),
             recent: DedupRing::default(),

@@ -82,7 +82,8 @@ fn applies(planned: &PlannedPath, links: &ObjectLinks) -> bool {
     links.announces(&planned.path) && has_version(links, &planned.path, planned.version)
 }
 
-fn observed(operation: &Operation) -> Option<Observed> {
+/// What an operation asks the device to observe.
+pub(super) fn observed(operation: &Operation) -> Option<Observed> {
     match operation {
         Operation::Observe { path, .. } => Some(Observed::Single(*path)),
         Operation::ObserveComposite { paths, .. } => {
@@ -172,7 +173,7 @@ impl EndpointCore {
     }
 
     /// Ends an observation here and on the device.
-    fn cancel_observation(&mut self, token: u16, turn: &mut Turn<'_>) {
+    pub(super) fn cancel_observation(&mut self, token: u16, turn: &mut Turn<'_>) {
         if let Some(observed) = self.observations.remove(token) {
             turn.out.tally.observations[observed.kind() as usize] -= 1;
             self.tell_cancelled(observed, token);

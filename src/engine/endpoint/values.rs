@@ -120,6 +120,26 @@ impl LatestValues {
         self.packed = kept.collect();
     }
 
+    /// Gives values the mapping that `place` says for theirs; those without one are forgotten.
+    pub fn relocate(&mut self, place: impl Fn(u16) -> Option<u16>) {
+        let moved = |at: usize| place(mapping_of(&self.packed[at..]));
+        if self
+            .entries()
+            .all(|(at, _)| moved(at) == Some(mapping_of(&self.packed[at..])))
+        {
+            return;
+        }
+        let mut packed = Vec::with_capacity(self.packed.len());
+        for (at, end) in self.entries() {
+            if let Some(mapping) = moved(at) {
+                let start = packed.len();
+                packed.extend_from_slice(&self.packed[at..end]);
+                packed[start..start + 2].copy_from_slice(&mapping.to_le_bytes());
+            }
+        }
+        self.packed = packed.into();
+    }
+
     /// Reads something of the values.
     #[must_use]
     pub fn touch(&self) -> u64 {

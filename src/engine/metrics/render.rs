@@ -30,6 +30,12 @@ impl EngineMetrics {
         }
     }
 
+    /// Places of endpoints that a change of a profile has not reached yet.
+    #[must_use]
+    pub fn rollout(&self) -> u64 {
+        self.gauge(|m| &m.rollout).max(0) as u64
+    }
+
     /// The blocks of the shards, by index.
     #[must_use]
     pub fn shards(&self) -> &[Arc<ShardMetrics>] {
@@ -200,6 +206,7 @@ impl EngineMetrics {
             self.sum(|m| &m.kernel_drops),
         );
         out.single("lwm2m_udp_send_errors_total", self.sum(|m| &m.send_errors));
+        out.single("lwm2m_profile_rollout_slots", self.gauge(|m| &m.rollout));
         out.single("lwm2m_block_bodies", self.gauge(|m| &m.bodies));
         out.family("lwm2m_shard_busy_seconds_total");
         for (shard, metrics) in self.shards.iter().enumerate() {

@@ -152,16 +152,23 @@ impl Shard {
         input: Input<'_>,
         sender: Option<Sender>,
     ) {
-        let Some(entry) = self.endpoints.get(slot) else {
+        let Some(entry) = self.endpoints.get_mut(slot) else {
             return;
         };
-        let plan = &*self.shared.profiles[usize::from(entry.head.profile)];
+        let plan = &**self.profiles.plan(entry.head.profile);
+        let wanted = (entry.head.profile, plan.version());
+        let before = std::mem::replace(&mut entry.head.in_force, wanted);
+        let old = Some(before).filter(|before| *before != wanted);
+        let old = old.and_then(|before| self.profiles.version(before));
         let mut turn = Turn {
             now: self.now,
             rng: &mut self.rng,
             out: &mut self.out,
             plan,
-            power: plan.power(),
+            power: self
+                .profiles
+                .power_mode(entry.head.power)
+                .unwrap_or_else(|| plan.power()),
             models: &self.models,
             keys: &self.shared.keys,
             links: &mut self.links,
@@ -170,7 +177,12 @@ impl Shard {
         };
         let observed = core.observation_counts();
         // The state is replaced after a panic, so a half-done change in it is never seen.
-        let done = catch_unwind(AssertUnwindSafe(|| core.handle(input, &mut turn)));
+        let done = catch_unwind(AssertUnwindSafe(|| {
+            if let Some(old) = old {
+                core.handle(Input::NewPlan { old }, &mut turn);
+            }
+            core.handle(input, &mut turn);
+        }));
         if done.is_err() {
             self.metrics.actor_restarts.add(1);
             self.out.forget_call();

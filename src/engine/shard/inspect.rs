@@ -7,7 +7,8 @@ use crate::engine::command::{Command, DeviceFilter, DevicePage, Inspect};
 use crate::engine::endpoint::actor::EndpointMessage;
 use crate::engine::endpoint::core::EndpointCore;
 use crate::engine::endpoint::describe::{self, Surroundings};
-use crate::engine::endpoint::slot::State;
+use crate::engine::endpoint::plan::ProfilePlan;
+use crate::engine::endpoint::slot::{Head, State};
 use crate::engine::view::{DeviceContext, DeviceSummary};
 
 /// Slots looked at for one page of a list: a filter that matches nothing must not hold up the shard.
@@ -42,6 +43,8 @@ impl Shard {
                 endpoint,
                 ticket,
             } => self.cancel_request(slot, &endpoint, ticket),
+            Command::LookAtProfiles => self.take_over_profiles(),
+            Command::Readmit { slot, endpoint } => self.readmit(slot, &endpoint),
             Command::Remove {
                 slot,
                 endpoint,
@@ -102,7 +105,7 @@ impl Shard {
         let surroundings = Surroundings {
             now: self.now,
             head: &entry.head,
-            plan: &self.shared.profiles[usize::from(entry.head.profile)],
+            plan: self.plan_of(&entry.head),
             keys: &self.shared.keys,
             active: matches!(entry.state, State::Active(..)),
             quarantined: matches!(entry.state, State::Quarantined(_)),
@@ -130,6 +133,12 @@ impl Shard {
         }
     }
 
+    /// The profile that the state machine lives under.
+    fn plan_of(&self, head: &Head) -> &Arc<ProfilePlan> {
+        let in_force = self.profiles.version(head.in_force);
+        in_force.unwrap_or_else(|| self.profiles.plan(head.profile))
+    }
+
     fn page(&self, filter: &DeviceFilter, from: u32, limit: usize) -> DevicePage {
         let end = self.endpoints.end();
         let mut page = DevicePage::default();
@@ -151,7 +160,7 @@ impl Shard {
         let surroundings = |active| Surroundings {
             now: self.now,
             head: &entry.head,
-            plan: &self.shared.profiles[usize::from(entry.head.profile)],
+            plan: self.plan_of(&entry.head),
             keys: &self.shared.keys,
             active,
             quarantined: false,

@@ -100,7 +100,7 @@ impl Shard {
         }
     }
 
-    fn lives_here(&self, slot: u32, endpoint: &str) -> bool {
+    pub(super) fn lives_here(&self, slot: u32, endpoint: &str) -> bool {
         let entry = self.endpoints.get(slot);
         entry.is_some_and(|entry| match &entry.state {
             State::Vacant => false,

@@ -2,7 +2,7 @@
 
 use std::sync::atomic::Ordering::Relaxed;
 
-use crate::engine::directory::Home;
+use crate::engine::directory::{Admitted, Home};
 use crate::engine::endpoint::core::{EndpointCore, Presence};
 use crate::engine::endpoint::identity::{MAX_SLOTS, Place};
 use crate::engine::endpoint::slot::{Head, Slot, State};
@@ -23,7 +23,7 @@ impl Shard {
         &mut self,
         datagram: &Datagram<'_>,
         endpoint: &str,
-        profile: u16,
+        admitted: Admitted,
     ) -> Option<Home> {
         let slot = self.endpoints.next_slot();
         let limit = self.shared.config.max_endpoints;
@@ -49,7 +49,8 @@ impl Shard {
             u16::from(self.count),
             u16::from(self.index),
         );
-        let mut head = Head::new(datagram.peer, self.locals.number(datagram.local), profile);
+        let local = self.locals.number(datagram.local);
+        let mut head = Head::new(datagram.peer, local, admitted.profile);
         head.salt = place.salt;
         let core = EndpointCore::new(endpoint, place, mids);
         self.endpoints.insert(Slot {
@@ -57,6 +58,17 @@ impl Shard {
             state: State::Rest(core),
         });
         Some(home)
+    }
+
+    /// Takes over what the directory says of an endpoint that registers.
+    pub(super) fn admit(&mut self, slot: u32, admitted: Admitted) {
+        // The profile may have been made in this turn.
+        self.take_over_profiles();
+        let Some(entry) = self.endpoints.get_mut(slot) else {
+            return;
+        };
+        entry.head.power = admitted.power;
+        entry.head.profile = admitted.profile;
     }
 
     /// Forgets an endpoint.

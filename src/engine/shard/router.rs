@@ -11,7 +11,7 @@ use crate::proto::lwm2m::registration::RegisterParams;
 
 use super::{Datagram, Shard};
 use crate::engine::config::EngineConfig;
-use crate::engine::directory::{Admission, Home};
+use crate::engine::directory::{Admitted, Home, Standing};
 use crate::engine::endpoint::core::Route;
 use crate::engine::endpoint::registration::RegisterRequest;
 use crate::engine::endpoint::reply::Reply;
@@ -261,8 +261,8 @@ impl Shard {
                 &reply,
             );
         };
-        let (home, profile) = match self.shared.directory.admission(endpoint) {
-            Admission::Refused => {
+        let (home, admitted) = match self.shared.directory.standing(endpoint) {
+            Standing::Refused => {
                 let reply = Reply::refusal(Code::FORBIDDEN, "this endpoint is not known here");
                 return self.refuse(
                     datagram,
@@ -272,8 +272,8 @@ impl Shard {
                     &reply,
                 );
             }
-            Admission::At(home, profile) => (Some(home), profile),
-            Admission::New(profile) => (None, profile),
+            Standing::At(home, admitted) => (Some(home), admitted),
+            Standing::New(admitted) => (None, admitted),
         };
         if let Some(home) = home {
             if home.shard != self.index {
@@ -291,13 +291,14 @@ impl Shard {
             Some(home) => home.slot,
             None => {
                 let bytes = body.as_deref().unwrap_or(view.payload());
-                match self.new_endpoint(datagram, view, endpoint, profile, bytes) {
+                match self.new_endpoint(datagram, view, endpoint, admitted, bytes) {
                     Some(home) if home.shard == self.index => home.slot,
                     Some(home) => return self.hand_off_once(home.shard, datagram, origin),
                     None => return,
                 }
             }
         };
+        self.admit(slot, admitted);
         self.deliver(slot, datagram, view, Route::Register, body);
     }
 
@@ -307,7 +308,7 @@ impl Shard {
         datagram: &Datagram<'_>,
         view: &MessageView<'_>,
         endpoint: &str,
-        profile: u16,
+        admitted: Admitted,
         body: &[u8],
     ) -> Option<Home> {
         if let Err(refusal) = RegisterRequest::parse(view, body, &mut self.links) {
@@ -335,7 +336,7 @@ impl Shard {
             );
             return None;
         }
-        let Some(home) = self.settle(datagram, endpoint, profile) else {
+        let Some(home) = self.settle(datagram, endpoint, admitted) else {
             let reply = busy("the server holds as many devices as it may");
             self.refuse(datagram, view, Interface::Register, Rejection::Full, &reply);
             return None;

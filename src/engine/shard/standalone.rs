@@ -6,12 +6,13 @@ use std::sync::atomic::{AtomicBool, AtomicUsize};
 use tokio::sync::mpsc;
 
 use crate::engine::config::EngineConfig;
-use crate::engine::directory::{DEFAULT_PROFILE, Directory};
+use crate::engine::directory::Directory;
 use crate::engine::endpoint::identity::IdentityKey;
 use crate::engine::endpoint::plan::ProfilePlan;
 use crate::engine::event::Event;
 use crate::engine::handoff::{self, Handoffs, Inlet};
 use crate::engine::metrics::ShardMetrics;
+use crate::engine::profiles::{DEFAULT_PROFILE, Profiles};
 
 use super::{Shard, Shared};
 
@@ -84,9 +85,10 @@ fn share(config: EngineConfig, plan: ProfilePlan, seed: u64) -> Arc<Shared> {
     Arc::new(Shared {
         directory: Directory::new(unknown, (rng.u64(..), rng.u64(..))),
         keys: IdentityKey::new(secret),
-        profiles: vec![Arc::new(plan)],
+        profiles: Profiles::new(plan),
         models: Default::default(),
         arrivals: Default::default(),
+        readmissions: Default::default(),
         listening: AtomicBool::new(false),
         endpoints: AtomicUsize::new(0),
         stalled: AtomicUsize::new(0),

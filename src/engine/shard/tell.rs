@@ -18,7 +18,7 @@ impl Shard {
         let Some(entry) = self.endpoints.get(slot) else {
             return;
         };
-        let plan = &self.shared.profiles[usize::from(entry.head.profile)];
+        let plan = self.profiles.plan(entry.head.profile);
         let registration_id = || self.shared.keys.registration_id(core.place()).to_string();
         let address = || SocketAddr::from(entry.head.peer).to_string();
         let endpoint: Arc<str> = core.name().into();

@@ -9,10 +9,10 @@ use tokio::sync::{mpsc, oneshot};
 use super::*;
 use crate::engine::command::{Command, Inspect};
 use crate::engine::config::EngineConfig;
-use crate::engine::directory::DEFAULT_PROFILE;
 use crate::engine::endpoint::plan::ProfilePlan;
 use crate::engine::event::Event;
 use crate::engine::metrics::ShardMetrics;
+use crate::engine::profiles::DEFAULT_PROFILE;
 use crate::engine::view::{AttributesView, DeviceState, RegistrationView, TelemetryView};
 use crate::proto::coap::{Code, MessageType, MessageView, MessageWriter, option};
 
@@ -20,8 +20,11 @@ mod activation;
 mod commands;
 mod conversation;
 mod hostile;
+mod observing;
+mod plans;
 mod profiles;
 mod registration;
+mod rollout;
 mod supervision;
 mod tokens;
 

@@ -74,6 +74,7 @@ pub const METRICS: &[MetricDoc] = &[
     metric("lwm2m_command_queue_depth", Gauge, &[], "Requests in flight to devices and waiting for them."),
     metric("lwm2m_active_endpoints", Gauge, &[], "Endpoints in a conversation, run by an actor."),
     metric("lwm2m_actor_activations_total", Counter, &[], "Endpoints given to an actor."),
+    metric("lwm2m_profile_rollout_slots", Gauge, &[], "Places of endpoints that a change of a profile has not reached yet."),
     metric("lwm2m_block_bodies", Gauge, &[], "Bodies being put together from blocks, or completed a short time ago."),
     metric("lwm2m_handoffs_total", Counter, &[], "Datagrams passed on to the shard that owns the endpoint."),
     metric("lwm2m_event_batches_lost_total", Counter, &[], "Batches of events that found the way to the event feed full."),

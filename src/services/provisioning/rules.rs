@@ -3,7 +3,7 @@
 use serde_json::{Map, Value};
 
 use super::DeviceBody;
-use crate::services::profiles;
+use crate::services::profiles::{Finding, KnownProfiles};
 
 /// Longest endpoint client name in bytes.
 pub const MAX_ENDPOINT_BYTES: usize = 255;
@@ -52,11 +52,16 @@ pub enum DeviceError {
         mode: String,
     },
     /// There is no such profile.
-    #[error("there is no profile \"{profile}\"; known are: {}", profiles::names().join(", "))]
+    #[error("there is no profile \"{profile}\"; known are: {known}")]
     UnknownProfile {
         /// The name given.
         profile: String,
+        /// Some that there are.
+        known: KnownProfiles,
     },
+    /// The device's own transport configuration cannot be as it is.
+    #[error("{0}")]
+    TransportConfiguration(Finding),
 }
 
 impl DeviceError {
@@ -70,6 +75,7 @@ impl DeviceError {
             Self::Member { .. } => "member",
             Self::UnsupportedSecurity { .. } => "unsupported_security",
             Self::UnknownProfile { .. } => "unknown_profile",
+            Self::TransportConfiguration(_) => "transport_configuration",
         }
     }
 }

@@ -1,10 +1,23 @@
 use serde_json::json;
 
 use super::*;
+use crate::services::models::Models;
+use crate::services::profiles::{ProfileSettings, ServerPorts};
 use crate::store::MemoryStore;
 
+/// With the built-in profile alone.
 fn provisioning() -> Provisioning {
-    Provisioning::new(Arc::new(MemoryStore::default()), profiles::DEFAULT)
+    let store = Arc::new(MemoryStore::default());
+    let settings = ProfileSettings {
+        ports: ServerPorts::default(),
+        of_unnamed: "default".to_owned(),
+    };
+    let profiles = async {
+        let models = Arc::new(Models::load(store.clone()).await?);
+        Profiles::load(store.clone(), models, None, settings).await
+    };
+    let profiles = futures_util::FutureExt::now_or_never(profiles).expect("memory does not wait");
+    Provisioning::new(store.clone(), profiles.unwrap(), "default")
 }
 
 fn check(endpoint: Option<&str>, body: Value) -> Result<CheckedDevice, DeviceError> {
@@ -97,6 +110,25 @@ fn each_fault_is_named_with_what_is_accepted() {
         let refused = check(Some("a"), body.clone()).unwrap_err().to_string();
         assert!(refused.contains(expected), "{body}: {refused}");
     }
+}
+
+#[test]
+fn a_devices_own_power_mode_is_read_and_its_faults_are_named() {
+    let own = |configuration: Value| {
+        let body = json!({"transportConfiguration": configuration});
+        check(Some("a"), body).map(|device| device.power)
+    };
+    let psm = json!({"type": "LWM2M", "powerMode": "PSM", "psmActivityTimer": 5_000});
+    let expected = PowerMode::Psm {
+        activity_timer: 5_000,
+    };
+    assert_eq!(own(psm), Ok(Some(expected)));
+    assert_eq!(own(json!({})), Ok(None));
+    let refused = own(json!({"edrxCycle": -5})).unwrap_err().to_string();
+    assert_eq!(
+        refused,
+        "`transportConfiguration.edrxCycle` is -5; accepted is a whole number of milliseconds from 0 to 86400000"
+    );
 }
 
 #[test]

@@ -1,6 +1,7 @@
 //! Register, Update, De-register, expiry (LwM2M Core 1.2 §6.2).
 
 use super::*;
+use crate::engine::directory::Admitted;
 
 #[test]
 fn a_register_is_answered_with_its_location() {
@@ -281,7 +282,11 @@ fn an_unknown_device_is_refused_unless_unknown_devices_are_let_in() {
     let mut bench = Bench::with(EngineConfig::default());
     let sent = bench.send(peer(1), &register(1, "dev-1"));
     assert_eq!(sent[0].code(), Code::FORBIDDEN);
-    bench.shared.directory.admit("dev-1", DEFAULT_PROFILE);
+    let admitted = Admitted {
+        profile: DEFAULT_PROFILE,
+        power: 0,
+    };
+    bench.shared.directory.admit("dev-1", admitted);
     let sent = bench.send(peer(1), &register(2, "dev-1"));
     assert_eq!(sent[0].code(), Code::CREATED);
 }

@@ -17,12 +17,13 @@ use crate::proto::lwm2m::{LwM2mVersion, Path, Record, Value};
 use crate::proto::time::UnixMillis;
 use crate::services::devices::Devices;
 use crate::services::engine::{
-    Answer, AttributesView, Cursor, DeviceAnswer, DeviceContext, DeviceFilter, DeviceOutcome,
-    DeviceRequest, DeviceSummary, Engine, EngineError, EnginePage, Event, PendingRequest,
-    RegistrationView, RequestError, TelemetryView,
+    Admission, Answer, AttributesView, Cursor, DeviceAnswer, DeviceContext, DeviceFilter,
+    DeviceOutcome, DeviceRequest, DeviceSummary, Engine, EngineError, EnginePage, Event,
+    PendingRequest, ProfileError, ProfileId, ProfileParts, RegistrationView, RequestError,
+    TelemetryView,
 };
 use crate::services::models::Models;
-use crate::services::profiles::ProfileId;
+use crate::services::profiles::{ProfileSettings, Profiles, ServerPorts};
 use crate::services::provisioning::{DeviceBody, Provisioning};
 use crate::services::rpc::clock::Clock;
 use crate::services::rpc::{Rpc, RpcCall};
@@ -71,7 +72,14 @@ impl Bench {
             cancelled: Mutex::default(),
         });
         let store = MemoryStore::default();
-        let provisioning = Provisioning::new(Arc::new(store.clone()), "default");
+        let shared: Arc<dyn Store> = Arc::new(store.clone());
+        let models = Arc::new(Models::load(shared.clone()).await.unwrap());
+        let settings = ProfileSettings {
+            ports: ServerPorts::default(),
+            of_unnamed: "default".to_owned(),
+        };
+        let profiles = Profiles::load(shared.clone(), models, None, settings);
+        let provisioning = Provisioning::new(shared, profiles.await.unwrap(), "default");
         let devices = Arc::new(Devices::new(engine.clone(), provisioning));
         for endpoint in ["a", "b"] {
             devices.put(endpoint, DeviceBody::default()).await.unwrap();
@@ -255,7 +263,19 @@ impl Engine for Scripted {
         self.registered.lock().unwrap().contains(endpoint)
     }
 
-    fn admit(&self, _: &str, _: ProfileId) {}
+    fn put_profiles(&self, profiles: Vec<ProfileParts>) -> Result<Vec<ProfileId>, ProfileError> {
+        Ok((0..).take(profiles.len()).collect())
+    }
+
+    fn remove_profile(&self, _: &str) -> bool {
+        false
+    }
+
+    fn profile_users(&self, _: ProfileId) -> usize {
+        0
+    }
+
+    fn admit(&self, _: &str, _: Admission) {}
 
     fn withdraw(&self, _: &str) {}
 

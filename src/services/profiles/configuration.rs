@@ -1,0 +1,55 @@
+//! A transport configuration, read and checked.
+
+use crate::engine::endpoint::profile_parts::PowerMode;
+use crate::proto::lwm2m::model::ObjectModels;
+
+use super::bootstrap::{self, ServerPorts};
+use super::findings::Findings;
+use super::json::Node;
+use super::members::Members;
+use super::observe_attr::{self, ObserveAttr};
+use super::power::check_type;
+use super::settings;
+
+/// What the engine is to do with devices of a profile.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Configuration {
+    pub(super) observe_attr: ObserveAttr,
+    pub(super) power: PowerMode,
+    pub(super) strict_object_versions: bool,
+}
+
+const MEMBERS: [&str; 6] = [
+    "type",
+    "observeAttr",
+    "bootstrapServerUpdateEnable",
+    "bootstrap",
+    "clientLwM2mSettings",
+    "rookery",
+];
+
+/// Reads `node`. What is wrong is left out of the result and told in `findings`.
+pub(super) fn read(
+    node: &Node,
+    models: &ObjectModels,
+    ports: ServerPorts,
+    findings: &mut Findings,
+) -> Configuration {
+    let mut configuration = Configuration::default();
+    let Some(members) = Members::outermost(node, "", findings) else {
+        return configuration;
+    };
+    check_type(&members, findings);
+    if let Some(observe_attr) = members.object("observeAttr", findings) {
+        configuration.observe_attr = observe_attr::read(&observe_attr, models, findings);
+    }
+    bootstrap::check(&members, ports, findings);
+    if let Some(settings) = members.object("clientLwM2mSettings", findings) {
+        configuration.power = settings::read(&settings, findings);
+    }
+    if let Some(ours) = members.object("rookery", findings) {
+        configuration.strict_object_versions = settings::read_extensions(&ours, findings);
+    }
+    members.warn_of_unknown(&MEMBERS, findings);
+    configuration
+}
