@@ -12,6 +12,7 @@ mod probes;
 mod problem;
 mod profiles;
 mod router;
+mod rpc;
 mod serve;
 mod server;
 mod spool;

@@ -1,16 +1,19 @@
 //! Commands, one file each.
 
 mod arguments;
+mod call;
 mod check_config;
 mod configuration;
 mod data_directory;
 mod devices;
 mod listeners;
-mod local_api;
 mod models;
 mod profiles;
+mod rpc;
 mod run;
 mod serve;
+mod server_api;
+mod terminal;
 mod tokens;
 
 pub(crate) use arguments::Arguments;

@@ -16,7 +16,7 @@ use crate::services::tokens::Role;
 /// The caller may read.
 pub(super) struct Viewer;
 
-/// The caller may write devices and object definitions.
+/// The caller may write devices and object definitions, and give commands.
 pub(super) struct Operator;
 
 /// The caller may manage tokens.

@@ -8,7 +8,7 @@ use super::auth::{Operator, Viewer};
 use super::extract::{EndpointName, JsonBody, Params};
 use super::problem::{Problem, ProblemSchema};
 use super::state::Shared;
-use crate::services::devices::{DevicePage, DeviceView, ListQuery, MAX_PAGE};
+use crate::services::devices::{DevicePage, DeviceView, DevicesError, ListQuery, MAX_PAGE};
 use crate::services::engine::{DeviceFilter, DeviceState, SecurityMode};
 use crate::services::provisioning::DeviceBody;
 
@@ -106,7 +106,7 @@ pub(super) async fn provision(
     Ok((status, Json(device)))
 }
 
-/// Remove a device: it may not register any more, its registration and values are forgotten.
+/// Remove a device: it may not register any more, its registration, values and commands are forgotten.
 #[utoipa::path(
     delete,
     path = "/api/v1/devices/{endpoint}",
@@ -122,6 +122,11 @@ pub(super) async fn remove(
     Extract(state): Shared,
     EndpointName(endpoint): EndpointName,
 ) -> Result<StatusCode, Problem> {
-    state.devices.delete(&endpoint).await?;
+    let deleted = state.devices.delete(&endpoint).await;
+    // Also when it is gone already: the commands may have outlived an attempt that was cut off.
+    if matches!(deleted, Ok(()) | Err(DevicesError::NotFound { .. })) {
+        state.rpc.forget(&endpoint).await?;
+    }
+    deleted?;
     Ok(StatusCode::NO_CONTENT)
 }

@@ -8,13 +8,13 @@ use utoipa::openapi::security::{HttpAuthScheme, HttpBuilder, SecurityScheme};
 use utoipa::{Modify, OpenApi};
 
 use super::auth::Viewer;
-use super::{devices, events, import, models, probes, profiles, server, tokens, values};
+use super::{devices, events, import, models, probes, profiles, rpc, server, tokens, values};
 
 #[derive(OpenApi)]
 #[openapi(
     info(
         title = "Rookery",
-        description = "LwM2M server: devices, their values, events, profiles, object definitions. Errors are RFC 9457 problem details.",
+        description = "LwM2M server: devices, their values, commands to them, events, profiles, object definitions. Errors are RFC 9457 problem details.",
     ),
     paths(
         devices::list,
@@ -25,6 +25,10 @@ use super::{devices, events, import, models, probes, profiles, server, tokens, v
         values::registration,
         values::telemetry,
         values::attributes,
+        rpc::call,
+        rpc::list,
+        rpc::show,
+        rpc::remove,
         events::all,
         events::of_device,
         models::list,

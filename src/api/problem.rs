@@ -11,6 +11,7 @@ use crate::services::events::TooManyReaders;
 use crate::services::models::{MAX_UPLOADED, ModelsError, ParseModelKeyError};
 use crate::services::profiles::{MAX_BYTES, MAX_PROFILES, ProfilesError};
 use crate::services::provisioning::DeviceError;
+use crate::services::rpc::RpcError;
 use crate::services::storage::StoreError;
 use crate::services::tokens::TokenError;
 
@@ -80,6 +81,8 @@ problem_kinds! {
     ModelNotFound NOT_FOUND "model-not-found" "There is no such object definition",
     /// There is no such profile.
     ProfileNotFound NOT_FOUND "profile-not-found" "There is no such profile",
+    /// There is no such persistent command.
+    RpcNotFound NOT_FOUND "rpc-not-found" "There is no such command",
     /// The route does not have this method.
     MethodNotAllowed METHOD_NOT_ALLOWED "method-not-allowed" "The route does not have this method",
     /// There are as many tokens as there may be.
@@ -100,6 +103,8 @@ problem_kinds! {
     UnsupportedMediaType UNSUPPORTED_MEDIA_TYPE "unsupported-media-type" "The body is not of the type this route takes",
     /// The body is JSON, but not what the route takes.
     InvalidBody UNPROCESSABLE_ENTITY "invalid-body" "The body is not what this route takes",
+    /// The persistent command could not be delivered any more.
+    RpcExpired UNPROCESSABLE_ENTITY "rpc-expired" "The command has expired",
     /// The device is not as a device must be.
     InvalidDevice UNPROCESSABLE_ENTITY "invalid-device" "The device is not accepted",
     /// The transport configuration is not as it must be.
@@ -118,12 +123,16 @@ problem_kinds! {
     EngineBusy SERVICE_UNAVAILABLE "engine-busy" "The engine is busy",
     /// Too many changes wait for the store.
     StoreBusy SERVICE_UNAVAILABLE "store-busy" "The store is busy",
+    /// Too many commands wait for the device, or for all devices.
+    TooManyCommands SERVICE_UNAVAILABLE "too-many-commands" "There are too many commands",
     /// There are as many event streams as there may be.
     TooManyStreams SERVICE_UNAVAILABLE "too-many-streams" "There are too many event streams",
     /// There are as many imports as there may be.
     TooManyImports SERVICE_UNAVAILABLE "too-many-imports" "There are too many imports",
     /// The server is stopping.
     Stopping SERVICE_UNAVAILABLE "stopping" "The server is stopping",
+    /// The device did not answer in time.
+    DeviceTimeout GATEWAY_TIMEOUT "device-timeout" "The device did not answer in time",
 }
 
 /// What every `type` begins with.
@@ -304,6 +313,26 @@ impl From<ModelsError> for Problem {
             }
             ModelsError::Cursor(_) => Self::new(ProblemKind::InvalidCursor, detail),
             ModelsError::Store(error) => error.into(),
+        }
+    }
+}
+
+impl From<RpcError> for Problem {
+    fn from(error: RpcError) -> Self {
+        let detail = error.to_string();
+        match error {
+            RpcError::Device(error) => error.into(),
+            RpcError::NotFound { .. } => Self::new(ProblemKind::RpcNotFound, detail),
+            RpcError::Timeout { .. } => Self::new(ProblemKind::DeviceTimeout, detail),
+            RpcError::QueueFull(_) | RpcError::DeviceFull | RpcError::Full => {
+                Self::new(ProblemKind::TooManyCommands, detail)
+            }
+            RpcError::Expired { .. } => {
+                Self::new(ProblemKind::RpcExpired, detail).with("member", "expirationTime")
+            }
+            RpcError::Cursor(_) => Self::new(ProblemKind::InvalidCursor, detail),
+            RpcError::Engine(error) => error.into(),
+            RpcError::Store(error) => error.into(),
         }
     }
 }

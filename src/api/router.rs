@@ -10,7 +10,8 @@ use axum::routing::{delete, get, post};
 use super::problem::{Problem, ProblemKind};
 use super::state::{Api, State};
 use super::{
-    accounting, devices, events, import, models, openapi, probes, profiles, server, tokens, values,
+    accounting, devices, events, import, models, openapi, probes, profiles, rpc, server, tokens,
+    values,
 };
 
 /// The routes of `api`.
@@ -38,6 +39,11 @@ pub fn router(api: Api) -> Router {
             get(values::attributes),
         )
         .route("/api/v1/devices/{endpoint}/events", get(events::of_device))
+        .route(
+            "/api/v1/devices/{endpoint}/rpc",
+            get(rpc::list).post(rpc::call),
+        )
+        .route("/api/v1/rpc/{id}", get(rpc::show).delete(rpc::remove))
         .route("/api/v1/events", get(events::all))
         .route("/api/v1/models", get(models::list).post(models::upload))
         .route(

@@ -16,6 +16,7 @@ use crate::services::engine::Engine;
 use crate::services::events::EventFeed;
 use crate::services::models::Models;
 use crate::services::profiles::Profiles;
+use crate::services::rpc::Rpc;
 use crate::services::storage::Store;
 use crate::services::tokens::Tokens;
 
@@ -32,6 +33,8 @@ pub struct Api {
     pub models: Arc<Models>,
     /// The device profiles.
     pub profiles: Arc<Profiles>,
+    /// The command service.
+    pub rpc: Arc<Rpc>,
     /// The token service.
     pub tokens: Arc<Tokens>,
     /// The event feed.

@@ -34,6 +34,29 @@ pub(super) enum Command {
         #[command(subcommand)]
         command: TokenCommand,
     },
+    /// Give a device one command. The exit code is 0 when the result is one of success.
+    Rpc {
+        /// Endpoint client name of the device.
+        endpoint: String,
+        /// Name of the operation: Read, WriteReplace, Execute, …
+        method: String,
+        /// Parameters: '{"id":"/3/0/9"}', or short /3/0/9, or a key of the profile; a value after it.
+        #[arg(allow_negative_numbers = true)]
+        params: Vec<String>,
+        #[command(flatten)]
+        call: CallArguments,
+        #[command(flatten)]
+        place: ServerPlace,
+    },
+    /// Give a device commands, line by line: Read {"id":"/3/0/9"}, or short Read /3/0/9.
+    Terminal {
+        /// Endpoint client name of the device.
+        endpoint: String,
+        #[command(flatten)]
+        call: CallArguments,
+        #[command(flatten)]
+        place: ServerPlace,
+    },
     /// Manage devices.
     Devices {
         #[command(subcommand)]
@@ -123,6 +146,74 @@ pub(super) struct Place {
     /// Data directory, instead of `path` under [store].
     #[arg(long, value_name = "DIR")]
     pub(super) data: Option<PathBuf>,
+}
+
+/// How commands are given.
+#[derive(Args, Clone, Debug)]
+pub(super) struct CallArguments {
+    /// Whether to wait for the answer, not to wait, or to keep the command until the device can be
+    /// asked.
+    #[arg(long, value_enum, default_value_t = RpcMode::Twoway)]
+    pub(super) mode: RpcMode,
+    /// How long the device has, in milliseconds.
+    #[arg(long, value_name = "MS")]
+    pub(super) timeout: Option<u64>,
+    /// How values are shown.
+    #[arg(long, value_enum, default_value_t = FormatArgument::Text)]
+    pub(super) format: FormatArgument,
+    /// How often a persistent command is sent again when the device does not answer.
+    #[arg(long, value_name = "N")]
+    pub(super) retries: Option<u32>,
+    /// Content format of the request, by name or number, instead of the one negotiated.
+    #[arg(long, value_name = "FORMAT")]
+    pub(super) content_format: Option<String>,
+}
+
+/// Which running server is meant.
+#[derive(Args, Clone, Debug)]
+pub(super) struct ServerPlace {
+    #[command(flatten)]
+    pub(super) place: Place,
+    /// A server elsewhere, instead of that of the data directory.
+    #[arg(long, value_name = "URL")]
+    pub(super) server: Option<String>,
+    /// Token for `--server`.
+    #[arg(long, env = "ROOKERY_TOKEN", hide_env_values = true)]
+    pub(super) token: Option<String>,
+}
+
+#[derive(Clone, Copy, Debug, Eq, PartialEq, ValueEnum)]
+pub(super) enum RpcMode {
+    Twoway,
+    Oneway,
+    Persistent,
+}
+
+impl RpcMode {
+    /// As in the API.
+    pub(super) const fn name(self) -> &'static str {
+        match self {
+            Self::Twoway => "twoway",
+            Self::Oneway => "oneway",
+            Self::Persistent => "persistent",
+        }
+    }
+}
+
+#[derive(Clone, Copy, Debug, ValueEnum)]
+pub(super) enum FormatArgument {
+    Text,
+    Json,
+}
+
+impl FormatArgument {
+    /// As in the API.
+    pub(super) const fn name(self) -> &'static str {
+        match self {
+            Self::Text => "text",
+            Self::Json => "json",
+        }
+    }
 }
 
 #[derive(Clone, Copy, Debug, ValueEnum)]

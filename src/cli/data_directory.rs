@@ -10,12 +10,12 @@ use rookery::store::{EmbeddedStore, OpenError};
 
 use super::arguments::Place;
 use super::configuration;
-use super::local_api::LocalApi;
+use super::server_api::ServerApi;
 
 /// Who answers for the data directory.
 pub(super) enum Owner {
     /// A running server.
-    Server(LocalApi),
+    Server(ServerApi),
     /// Nobody: this is the store, opened.
     Nobody {
         store: Arc<EmbeddedStore>,
@@ -33,7 +33,7 @@ pub(super) async fn owner(place: &Place) -> anyhow::Result<Owner> {
     let config = configuration::load(place, false)?.config;
     let profiles = configuration::profile_settings(&config);
     let directory = config.store.path;
-    let api = LocalApi::new(socket_file(&directory));
+    let api = ServerApi::local(socket_file(&directory));
     if api.answers().await {
         return Ok(Owner::Server(api));
     }

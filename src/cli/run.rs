@@ -5,7 +5,7 @@ use std::process::ExitCode;
 use anyhow::Context;
 
 use super::arguments::{Arguments, Command, DevicesCommand, ModelsCommand, ProfilesCommand};
-use super::{check_config, devices, models, profiles, serve, tokens};
+use super::{check_config, devices, models, profiles, rpc, serve, terminal, tokens};
 
 /// Does what `arguments` say. An error is for the caller to print.
 pub(crate) fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
@@ -13,6 +13,18 @@ pub(crate) fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
         Command::Serve { dev, place } => serve::serve(dev, &place),
         Command::CheckConfig { file } => check_config::check(&file),
         Command::Token { command } => short_runtime()?.block_on(tokens::run(command)),
+        Command::Rpc {
+            endpoint,
+            method,
+            params,
+            call,
+            place,
+        } => short_runtime()?.block_on(rpc::run(&endpoint, &method, &params, &call, &place)),
+        Command::Terminal {
+            endpoint,
+            call,
+            place,
+        } => terminal::run(short_runtime()?, &endpoint, &call, &place),
         Command::Devices {
             command: DevicesCommand::Import { file, place },
         } => short_runtime()?.block_on(devices::import(&file, &place)),

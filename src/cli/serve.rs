@@ -17,6 +17,7 @@ use rookery::services::events::EventFeed;
 use rookery::services::models::Models;
 use rookery::services::profiles::Profiles;
 use rookery::services::provisioning::Provisioning;
+use rookery::services::rpc::Rpc;
 use rookery::services::storage::Store;
 use rookery::services::tokens::Tokens;
 use tokio::net::TcpListener;
@@ -82,6 +83,10 @@ async fn run(effective: Effective, mut reload: Reload, dev: bool) -> anyhow::Res
     let exporter = exporter.with_source(move |out| handle.metrics().render(out));
     tokio::spawn(exporter.clone().upkeep());
 
+    let informed = engine.clone();
+    models
+        .follow(move |models| informed.use_models(models))
+        .await;
     let settings = configuration::profile_settings(config);
     let profiles = Profiles::load(
         store.clone(),
@@ -101,6 +106,13 @@ async fn run(effective: Effective, mut reload: Reload, dev: bool) -> anyhow::Res
     let provisioned = devices.restore().await?;
     let running = prepared.run().context("cannot start the engine")?;
 
+    let rpc = Rpc::load(
+        engine.clone(),
+        devices.clone(),
+        models.clone(),
+        store.clone(),
+    );
+    let rpc = Arc::new(rpc.await?);
     let (stop, stopping) = watch::channel(false);
     let subscribed = engine.clone();
     let api = Api {
@@ -108,6 +120,7 @@ async fn run(effective: Effective, mut reload: Reload, dev: bool) -> anyhow::Res
         devices,
         models: models.clone(),
         profiles,
+        rpc,
         tokens: tokens.clone(),
         events: EventFeed::new(move || subscribed.subscribe(), config.api.max_event_streams),
         store,

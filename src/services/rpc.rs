@@ -1,9 +1,12 @@
 //! Commands to devices, as ThingsBoard's callers write them.
 
+mod ask;
 mod attributes;
 mod bytes;
 mod call;
+mod clock;
 mod content_format;
+mod count;
 mod device;
 mod failure;
 mod id;
@@ -12,11 +15,13 @@ mod links;
 mod method;
 mod node;
 mod params;
+mod persistent;
 mod question;
 mod records;
 mod refusal;
 mod response;
 mod scalar;
+mod service;
 mod structured;
 mod text;
 mod write;
@@ -24,6 +29,15 @@ mod write;
 pub use call::{
     Answered, DeviceKnowledge, Prepared, Question, RpcCall, RpcResponse, Timeout, ValueFormat,
     prepare,
+};
+pub use method::method_names;
+pub use persistent::{
+    DEFAULT_EXPIRATION_MILLIS, DEFAULT_RETRIES, FINISHED_KEPT_MILLIS, MAX_FINISHED_PER_DEVICE,
+    MAX_PAGE, MAX_PENDING_PER_DEVICE, MAX_RETRIES, MAX_STORED, NewCommand, RpcCommand, RpcPage,
+    RpcQuery, RpcState,
+};
+pub use service::{
+    CallOptions, DEFAULT_TIMEOUT_MILLIS, MAX_TIMEOUT_MILLIS, MIN_TIMEOUT_MILLIS, Rpc, RpcError,
 };
 
 #[cfg(test)]

@@ -49,11 +49,19 @@ pub enum Table {
     Models,
     /// Device profiles by name.
     Profiles,
+    /// Persistent commands to devices by id.
+    Rpc,
 }
 
 impl Table {
     /// Every table.
-    pub const ALL: [Self; 4] = [Self::Tokens, Self::Devices, Self::Models, Self::Profiles];
+    pub const ALL: [Self; 5] = [
+        Self::Tokens,
+        Self::Devices,
+        Self::Models,
+        Self::Profiles,
+        Self::Rpc,
+    ];
 
     /// Name of the table, as stored and as the metric label.
     #[must_use]
@@ -63,6 +71,7 @@ impl Table {
             Self::Devices => "devices",
             Self::Models => "models",
             Self::Profiles => "profiles",
+            Self::Rpc => "rpc",
         }
     }
 }

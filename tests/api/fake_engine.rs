@@ -1,17 +1,21 @@
 //! An engine that holds what a test puts into it.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
 use std::net::SocketAddr;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 
 use futures_util::FutureExt;
 use futures_util::future::ready;
+use rookery::engine::endpoint::plan::ProfilePlan;
+use rookery::proto::lwm2m::LwM2mVersion;
+use rookery::proto::lwm2m::link::ObjectLinks;
 use rookery::proto::lwm2m::model::ObjectModels;
 use rookery::services::engine::{
-    Admission, Answer, AttributesView, Cursor, DeviceContext, DeviceFilter, DeviceRequest,
-    DeviceState, DeviceSummary, Engine, EngineError, EnginePage, Event, PendingRequest,
-    ProfileError, ProfileId, ProfileParts, RegistrationView, SecurityMode, TelemetryView,
+    Admission, Answer, AttributesView, Cursor, DeviceContext, DeviceFilter, DeviceOutcome,
+    DeviceRequest, DeviceState, DeviceSummary, Engine, EngineError, EnginePage, Event,
+    PendingRequest, ProfileError, ProfileId, ProfileParts, RegistrationView, SecurityMode,
+    TelemetryView,
 };
 use tokio::sync::{broadcast, oneshot};
 
@@ -33,6 +37,12 @@ pub struct FakeEngine {
     profiles: Mutex<Vec<Option<ProfileParts>>>,
     pub events: broadcast::Sender<Arc<Event>>,
     pub busy: AtomicBool,
+    /// What devices were asked, in order.
+    pub asked: Mutex<Vec<DeviceRequest>>,
+    /// How requests end, in order; without one a request stays unanswered.
+    pub outcomes: Mutex<VecDeque<DeviceOutcome>>,
+    unanswered: Mutex<Vec<(oneshot::Sender<()>, oneshot::Sender<DeviceOutcome>)>>,
+    waiting: Mutex<Vec<(String, oneshot::Sender<()>)>>,
 }
 
 impl FakeEngine {
@@ -43,6 +53,10 @@ impl FakeEngine {
             profiles: Mutex::default(),
             events: broadcast::Sender::new(event_queue),
             busy: AtomicBool::new(false),
+            asked: Mutex::default(),
+            outcomes: Mutex::default(),
+            unanswered: Mutex::default(),
+            waiting: Mutex::default(),
         }
     }
 
@@ -50,7 +64,13 @@ impl FakeEngine {
     pub fn hold(&self, held: Held) {
         let mut shards = self.shards.lock().unwrap();
         let shorter = usize::from(shards[1].len() < shards[0].len());
+        let endpoint = held.summary.endpoint.clone();
         shards[shorter].push(held);
+        drop(shards);
+        let mut waiting = self.waiting.lock().unwrap();
+        while let Some(at) = waiting.iter().position(|(name, _)| *name == endpoint) {
+            let _ = waiting.swap_remove(at).1.send(());
+        }
     }
 
     pub fn register(&self, endpoint: &str, state: DeviceState) {
@@ -167,24 +187,44 @@ impl Engine for FakeEngine {
         )
     }
 
-    fn context<'a>(&'a self, _endpoint: &'a str) -> Answer<'a, Option<DeviceContext>> {
-        self.answer(None)
+    fn context<'a>(&'a self, endpoint: &'a str) -> Answer<'a, Option<DeviceContext>> {
+        let held = self.find(endpoint);
+        let registered = held.filter(|held| held.summary.state == DeviceState::Registered);
+        self.answer(registered.map(|_| DeviceContext {
+            links: Arc::new(ObjectLinks::parse(b"</3/0>", LwM2mVersion::V1_1).unwrap()),
+            plan: Arc::new(ProfilePlan::built_in_default()),
+        }))
     }
 
     fn request(
         &self,
         _endpoint: &str,
-        _request: DeviceRequest,
+        request: DeviceRequest,
     ) -> Result<Option<PendingRequest>, EngineError> {
-        Ok(None)
+        let (sent, on_sent) = oneshot::channel();
+        let (done, on_done) = oneshot::channel();
+        let mut asked = self.asked.lock().unwrap();
+        asked.push(request);
+        match self.outcomes.lock().unwrap().pop_front() {
+            Some(outcome) => done.send(outcome).unwrap(),
+            None => self.unanswered.lock().unwrap().push((sent, done)),
+        }
+        Ok(Some(PendingRequest {
+            ticket: asked.len() as u64,
+            sent: on_sent,
+            done: on_done,
+        }))
     }
 
     fn cancel_request(&self, _endpoint: &str, _ticket: u64) -> Result<(), EngineError> {
         Ok(())
     }
 
-    fn arrival(&self, _endpoint: &str) -> oneshot::Receiver<()> {
-        oneshot::channel().1
+    fn arrival(&self, endpoint: &str) -> oneshot::Receiver<()> {
+        let (sender, receiver) = oneshot::channel();
+        let mut waiting = self.waiting.lock().unwrap();
+        waiting.push((endpoint.to_owned(), sender));
+        receiver
     }
 
     fn use_models(&self, _models: Arc<ObjectModels>) {}

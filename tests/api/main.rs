@@ -11,5 +11,6 @@ mod models;
 mod operations;
 mod problems;
 mod profiles;
+mod rpc;
 mod server;
 mod values;

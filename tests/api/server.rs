@@ -12,6 +12,7 @@ use rookery::services::events::EventFeed;
 use rookery::services::models::Models;
 use rookery::services::profiles::{ProfileSettings, Profiles, ServerPorts};
 use rookery::services::provisioning::Provisioning;
+use rookery::services::rpc::Rpc;
 use rookery::services::storage::Store;
 use rookery::services::tokens::{Role, Tokens};
 use rookery::store::MemoryStore;
@@ -71,11 +72,17 @@ impl Server {
         )
         .await
         .unwrap();
+        let provisioning = Provisioning::new(store.clone(), profiles.clone(), "default");
+        let devices = Arc::new(Devices::new(engine.clone(), provisioning));
+        let rpc = Rpc::load(
+            engine.clone(),
+            devices.clone(),
+            models.clone(),
+            store.clone(),
+        );
         let api = Api {
-            devices: Arc::new(Devices::new(
-                engine.clone(),
-                Provisioning::new(store.clone(), profiles.clone(), "default"),
-            )),
+            rpc: Arc::new(rpc.await.unwrap()),
+            devices,
             engine,
             models,
             profiles,

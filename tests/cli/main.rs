@@ -5,4 +5,5 @@ mod config;
 mod models;
 mod profiles;
 mod program;
+mod rpc;
 mod serving;

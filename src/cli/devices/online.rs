@@ -13,7 +13,7 @@ use tokio_stream::wrappers::ReceiverStream;
 
 use super::report::Report;
 use super::source::Source;
-use crate::cli::local_api::LocalApi;
+use crate::cli::server_api::ServerApi;
 
 /// Bytes sent at once, about.
 const CHUNK: usize = 32 << 10;
@@ -22,7 +22,7 @@ const CHUNK: usize = 32 << 10;
 type Refusal = (u64, String);
 
 pub(super) async fn import(
-    api: &LocalApi,
+    api: &ServerApi,
     source: Source,
     report: &mut Report,
 ) -> anyhow::Result<()> {

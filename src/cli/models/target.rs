@@ -8,11 +8,11 @@ use rookery::services::models::{Models, ModelsError};
 use serde::Deserialize;
 
 use crate::cli::data_directory::Owner;
-use crate::cli::local_api::{LocalApi, Refused};
+use crate::cli::server_api::{Refused, ServerApi};
 
 /// A running server, or the store of one that does not run.
 pub(super) enum Target {
-    Server(LocalApi),
+    Server(ServerApi),
     Store(Models),
 }
 
@@ -50,7 +50,7 @@ impl Target {
     }
 }
 
-async fn through_server(api: &LocalApi, document: Vec<u8>) -> anyhow::Result<Outcome> {
+async fn through_server(api: &ServerApi, document: Vec<u8>) -> anyhow::Result<Outcome> {
     let body = Full::new(Bytes::from(document));
     let path = "/api/v1/models";
     let response = match api.send(Method::POST, path, "application/xml", body).await {

@@ -1,6 +1,5 @@
 //! Where an imported profile goes.
 
-use std::fmt::Write as _;
 use std::sync::Arc;
 
 use anyhow::Context;
@@ -13,11 +12,11 @@ use serde::Deserialize;
 
 use super::source::Profile;
 use crate::cli::data_directory::Owner;
-use crate::cli::local_api::{LocalApi, Refused};
+use crate::cli::server_api::{Refused, ServerApi, percent_encoded};
 
 /// A running server, or the store of one that does not run.
 pub(super) enum Target {
-    Server(LocalApi),
+    Server(ServerApi),
     Store(Arc<Profiles>),
 }
 
@@ -54,7 +53,7 @@ impl Target {
 }
 
 async fn through_server(
-    api: &LocalApi,
+    api: &ServerApi,
     profile: Profile,
 ) -> anyhow::Result<Result<Taken, Refusals>> {
     let path = format!("/api/v1/profiles/{}", percent_encoded(&profile.name));
@@ -99,18 +98,4 @@ async fn into_store(
         }
         Err(error) => Ok(Err(Refusals(vec![error.to_string()]))),
     }
-}
-
-/// A name as a segment of a path.
-fn percent_encoded(name: &str) -> String {
-    let mut encoded = String::with_capacity(name.len());
-    for byte in name.bytes() {
-        if byte.is_ascii_alphanumeric() || b"-._~".contains(&byte) {
-            encoded.push(char::from(byte));
-        } else {
-            // Writing to a string does not fail.
-            let _ = write!(encoded, "%{byte:02X}");
-        }
-    }
-    encoded
 }

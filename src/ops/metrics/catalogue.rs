@@ -85,6 +85,9 @@ pub const METRICS: &[MetricDoc] = &[
     metric("lwm2m_shard_backlog", Gauge, &["shard"], "Messages handed to a shard and not yet processed."),
     metric("lwm2m_actor_restarts_total", Counter, &[], "Endpoints rebuilt after a panic in their handler."),
     // Rendered by the recorder.
+    metric("lwm2m_rpc_commands_total", Counter, &["mode", "result"], "Commands of callers that ended, by result."),
+    metric("lwm2m_rpc_duration_seconds", Histogram, &[], "Time until the answer to a twoway command, or until it failed."),
+    metric("lwm2m_rpc_pending", Gauge, &[], "Persistent commands that wait for their device."),
     metric("lwm2m_events_lost_total", Counter, &[], "Events that readers of the event feed did not get because they were too slow."),
     metric("lwm2m_event_streams", Gauge, &[], "Open event streams."),
     metric("lwm2m_api_requests_total", Counter, &["method", "route", "status"], "API requests by route template and status."),

@@ -1,5 +1,10 @@
 //! The methods there are and what each takes.
 
+/// Names of the methods there are.
+pub fn method_names() -> impl Iterator<Item = &'static str> {
+    METHODS.iter().map(|(name, ..)| *name)
+}
+
 /// A method of a call.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(super) enum Method {
