@@ -4,6 +4,7 @@
 //! Only the batched sockets of `rookery::net` are common to both.
 
 pub mod cli;
+pub mod client;
 pub mod clock;
 pub mod coap;
 pub mod device;
