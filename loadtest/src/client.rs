@@ -21,10 +21,12 @@
 mod attributes;
 mod blocks;
 
+pub mod console;
 mod device;
 mod event;
 mod exchange;
 pub mod formats;
+mod local;
 mod objects;
 mod observe;
 mod operations;

@@ -68,7 +68,7 @@ pub fn initial(options: &ClientOptions, now_seconds: i64, rng: &mut Rng) -> Tree
             .unwrap_or(&model.version)
             .clone();
         tree.add_object(Arc::clone(model), &version);
-        generic_instance(&mut tree, model.id);
+        generic_instance(&mut tree, &Path::new(&[model.id, 0]));
     }
     tree
 }
@@ -155,8 +155,11 @@ fn support(tree: &mut Tree, instance: Path, resources: &[u16]) {
     }
 }
 
-/// An instance 0 in which each resource has the first value of its type.
-fn generic_instance(tree: &mut Tree, object: u16) {
+/// Adds an instance in which each readable resource has the first value of its type.
+pub fn generic_instance(tree: &mut Tree, path: &Path) {
+    let (Some(object), Some(id)) = (path.object(), path.instance()) else {
+        return;
+    };
     let Some(object) = tree.objects.get_mut(&object) else {
         return;
     };
@@ -172,7 +175,7 @@ fn generic_instance(tree: &mut Tree, object: u16) {
         };
         instance.resources.insert(*id, content);
     }
-    object.instances.insert(0, instance);
+    object.instances.insert(id, instance);
 }
 
 type Values = Vec<(&'static str, Value)>;

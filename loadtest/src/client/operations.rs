@@ -137,6 +137,15 @@ fn write_attributes(
     Ok(())
 }
 
+/// The links that a Discover shows.
+///
+/// # Errors
+///
+/// When there is nothing at the path.
+pub fn links_below(tree: &Tree, abilities: &Abilities, path: &Path) -> Result<String, Refusal> {
+    discover::discover(tree, abilities, path, &[])
+}
+
 /// The refusal that fits a path with nothing at it.
 fn exists(tree: &Tree, path: &Path) -> Result<(), Refusal> {
     match path.depth() {

@@ -162,7 +162,7 @@ impl Client {
     /// # Errors
     ///
     /// When a path is none, there is nothing to send or the server refuses it.
-    pub fn send(&self, paths: &[&str], format: u16) -> Result<(), ClientError> {
+    pub fn send(&self, paths: &[impl AsRef<str>], format: u16) -> Result<(), ClientError> {
         let paths = parsed(paths)?;
         let ticket = self
             .shared
@@ -175,7 +175,7 @@ impl Client {
     /// # Errors
     ///
     /// When a path is none.
-    pub fn collect(&self, paths: &[&str]) -> Result<usize, ClientError> {
+    pub fn collect(&self, paths: &[impl AsRef<str>]) -> Result<usize, ClientError> {
         let paths = parsed(paths)?;
         Ok(self.shared.act(|device, now| device.collect(&paths, now)))
     }
@@ -186,7 +186,11 @@ impl Client {
     /// # Errors
     ///
     /// When a path is none, nothing was put aside or the server refuses it.
-    pub fn send_collected(&self, paths: &[&str], format: u16) -> Result<(), ClientError> {
+    pub fn send_collected(
+        &self,
+        paths: &[impl AsRef<str>],
+        format: u16,
+    ) -> Result<(), ClientError> {
         let paths = parsed(paths)?;
         let ticket = self
             .shared
@@ -383,6 +387,6 @@ impl Clock {
     }
 }
 
-fn parsed(paths: &[&str]) -> Result<Vec<Path>, PathError> {
-    paths.iter().map(|path| path.parse()).collect()
+fn parsed(paths: &[impl AsRef<str>]) -> Result<Vec<Path>, PathError> {
+    paths.iter().map(|path| path.as_ref().parse()).collect()
 }
