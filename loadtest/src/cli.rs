@@ -1,5 +1,8 @@
 //! The command line.
 
+mod client;
+pub mod demo_flags;
+
 use std::io::Write;
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -29,6 +32,8 @@ pub struct Cli {
 enum Command {
     /// Run a fleet against a server, at a stated rate, and report what it found.
     Run(Box<RunArgs>),
+    /// Be one device, with objects to play with and a console.
+    Client(Box<client::ClientArgs>),
     /// Send every datagram back: the floor that a server's cost is compared with.
     #[command(hide = true)]
     Echo(EchoArgs),
@@ -128,6 +133,7 @@ impl Cli {
     pub fn execute(self) -> Result<bool> {
         match self.command {
             Command::Run(args) => args.execute(),
+            Command::Client(args) => args.execute().map(|()| true),
             Command::Echo(args) => args.execute().map(|()| true),
         }
     }
@@ -294,7 +300,7 @@ mod tests {
         let all = ["loadtest", "run"].iter().chain(flags);
         match Cli::try_parse_from(all)?.command {
             Command::Run(args) => args.scenario(),
-            Command::Echo(_) => unreachable!("the command is run"),
+            _ => unreachable!("the command is run"),
         }
     }
 

@@ -1,12 +1,13 @@
 //! The load generator's binary.
 
+use std::env;
 use std::process::ExitCode;
 
 use clap::Parser;
-use loadtest::cli::Cli;
+use loadtest::cli::{Cli, demo_flags};
 
 fn main() -> ExitCode {
-    match Cli::parse().execute() {
+    match run() {
         Ok(true) => ExitCode::SUCCESS,
         Ok(false) => ExitCode::from(1),
         Err(error) => {
@@ -14,6 +15,10 @@ fn main() -> ExitCode {
             ExitCode::from(2)
         }
     }
+}
+
+fn run() -> anyhow::Result<bool> {
+    Cli::parse_from(demo_flags::expanded(env::args_os())?).execute()
 }
 
 /// The error and what it was caused by; most errors tell their cause themselves.

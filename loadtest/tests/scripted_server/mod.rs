@@ -21,6 +21,7 @@ pub struct Script {
 
 /// What the server saw.
 #[derive(Default)]
+#[allow(dead_code, reason = "each test looks at its part")]
 pub struct Seen {
     pub peers: usize,
     pub endpoints: usize,
@@ -28,6 +29,10 @@ pub struct Seen {
     pub batteries: usize,
     /// Separate responses that nobody acknowledged.
     pub unacknowledged: usize,
+    /// Payloads of Sends.
+    pub sends: Vec<Vec<u8>>,
+    /// Endpoints whose De-register came.
+    pub left: usize,
     pub wrong: Vec<String>,
 }
 
@@ -50,6 +55,8 @@ struct State {
     observing: HashMap<SocketAddr, (Vec<u8>, u32)>,
     batteries: HashSet<u8>,
     separate: HashSet<(SocketAddr, u16)>,
+    sends: Vec<Vec<u8>>,
+    left: usize,
     wrong: Vec<String>,
 }
 
@@ -104,6 +111,8 @@ impl State {
             observing: HashMap::new(),
             batteries: HashSet::new(),
             separate: HashSet::new(),
+            sends: Vec::new(),
+            left: 0,
             wrong: Vec::new(),
         }
     }
@@ -125,6 +134,8 @@ impl State {
             endpoints: self.endpoints.len(),
             batteries: self.batteries.len(),
             unacknowledged: self.separate.len(),
+            sends: self.sends,
+            left: self.left,
             wrong: self.wrong,
         }
     }
@@ -134,6 +145,7 @@ impl State {
         match packet.header.code {
             MessageClass::Request(RequestType::Post) => self.on_post(packet, peer),
             MessageClass::Request(RequestType::Delete) => {
+                self.left += 1;
                 self.respond(packet, peer, ResponseType::Deleted, &[]);
             }
             MessageClass::Empty if packet.header.get_type() == MessageType::Acknowledgement => {
@@ -157,6 +169,10 @@ impl State {
 
     fn on_post(&mut self, packet: &Packet, peer: SocketAddr) {
         let path: Vec<String> = texts(packet, CoapOption::UriPath);
+        if path == ["dp"] {
+            self.sends.push(packet.payload.clone());
+            return self.respond(packet, peer, ResponseType::Changed, &[]);
+        }
         if path != ["rd"] {
             let expected = [
                 "rd".to_owned(),

@@ -72,14 +72,16 @@ impl Bench {
             cancelled: Mutex::default(),
         });
         let store = MemoryStore::default();
-        let shared: Arc<dyn Store> = Arc::new(store.clone());
-        let models = Arc::new(Models::load(shared.clone()).await.unwrap());
+        let stored: Arc<dyn Store> = Arc::new(store.clone());
+        let models = Arc::new(Models::load(stored.clone()).await.unwrap());
         let settings = ProfileSettings {
             ports: ServerPorts::default(),
             of_unnamed: "default".to_owned(),
         };
-        let profiles = Profiles::load(shared.clone(), models, None, settings);
-        let provisioning = Provisioning::new(shared, profiles.await.unwrap(), "default");
+        let profiles = Profiles::load(stored.clone(), models, None, settings)
+            .await
+            .unwrap();
+        let provisioning = Provisioning::new(stored, profiles, "default");
         let devices = Arc::new(Devices::new(engine.clone(), provisioning));
         for endpoint in ["a", "b"] {
             devices.put(endpoint, DeviceBody::default()).await.unwrap();
@@ -263,6 +265,8 @@ impl Engine for Scripted {
         self.registered.lock().unwrap().contains(endpoint)
     }
 
+    fn admit(&self, _: &str, _: Admission) {}
+
     fn put_profiles(&self, profiles: Vec<ProfileParts>) -> Result<Vec<ProfileId>, ProfileError> {
         Ok((0..).take(profiles.len()).collect())
     }
@@ -274,8 +278,6 @@ impl Engine for Scripted {
     fn profile_users(&self, _: ProfileId) -> usize {
         0
     }
-
-    fn admit(&self, _: &str, _: Admission) {}
 
     fn withdraw(&self, _: &str) {}
 

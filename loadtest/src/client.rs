@@ -1,0 +1,52 @@
+//! A whole simulated LwM2M device, for tests and for people: objects, every operation and format, observations, Send.
+//!
+//! [`Client`] runs one on a UDP socket of its own, in a thread of its own; [`Device`] is the same without input and
+//! output. It shares no code with the server, nor with the fleets of `loadtest run`, which know a dozen resources and
+//! cost little.
+//!
+//! ```no_run
+//! use std::time::Duration;
+//! use loadtest::client::{Client, ClientOptions, Kind, formats};
+//!
+//! let options = ClientOptions::thingsboard("127.0.0.1:5685".parse()?, "device-1");
+//! let client = Client::start(options)?;
+//! assert!(client.wait_registered(Duration::from_secs(5)));
+//! client.set("/3/0/9", 44);
+//! client.send(&["/3/0/9"], formats::SENML_CBOR)?;
+//! assert_eq!(client.requests(Kind::Read), 0);
+//! client.stop(true);
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+
+mod attributes;
+mod blocks;
+
+pub mod console;
+mod device;
+mod event;
+mod exchange;
+pub mod formats;
+mod local;
+mod objects;
+mod observe;
+mod operations;
+mod options;
+mod path;
+mod refusal;
+mod register;
+mod request;
+mod respond;
+mod runtime;
+mod tree;
+mod value;
+
+pub use device::{Device, Timer};
+pub use event::{Counters, Event, Own, dotted};
+pub use operations::parse_arguments;
+pub use options::{ClientOptions, Fault, Fixture, PackageMode, Version};
+pub use path::{Path, PathError};
+pub use register::{Registration, SendError};
+pub use request::Kind;
+pub use runtime::{Client, ClientError};
+pub use tree::{ModelError, ObjectModel, Record, ResourceModel, Tree, object_models};
+pub use value::{Type, Value};
