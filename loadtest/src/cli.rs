@@ -2,6 +2,7 @@
 
 mod client;
 pub mod demo_flags;
+mod rpc;
 
 use std::io::Write;
 use std::net::SocketAddr;
@@ -34,6 +35,8 @@ enum Command {
     Run(Box<RunArgs>),
     /// Be one device, with objects to play with and a console.
     Client(Box<client::ClientArgs>),
+    /// Give commands to the devices of a fleet through the server's API, at a stated rate.
+    Rpc(rpc::RpcArgs),
     /// Send every datagram back: the floor that a server's cost is compared with.
     #[command(hide = true)]
     Echo(EchoArgs),
@@ -134,6 +137,7 @@ impl Cli {
         match self.command {
             Command::Run(args) => args.execute(),
             Command::Client(args) => args.execute().map(|()| true),
+            Command::Rpc(args) => args.execute(&*interrupted_by_signal()?),
             Command::Echo(args) => args.execute().map(|()| true),
         }
     }

@@ -13,6 +13,7 @@ pub mod engine;
 pub mod fleet;
 pub mod process;
 pub mod report;
+pub mod rpc;
 pub mod scenario;
 pub mod stats;
 pub mod threshold;
