@@ -102,7 +102,7 @@ impl EndpointCore {
             ticket,
             operation,
             content_format: request.content_format,
-            deadline: turn.now.tick.plus_millis(request.timeout_millis),
+            deadline: turn.now.tick.plus_millis(request.wait_millis),
             timeout_millis: request.timeout_millis,
         }));
         // Somebody wants to know: a device that did not answer the last time may do so now.

@@ -68,6 +68,9 @@ pub struct Turn<'a> {
     pub links: &'a mut LinkInterner,
     /// CoAP transmission parameters.
     pub transmission: &'a TransmissionParams,
+    /// Bytes that may be sent to the device before it answers: little as long as its address may be
+    /// forged.
+    pub allowance: usize,
     /// Largest body taken from a device, in bytes.
     pub max_body: usize,
 }

@@ -15,6 +15,15 @@ use super::types::DeviceTypes;
 /// Size exponent of the blocks asked for and sent: 1,024 bytes (RFC 7959 §2.2).
 pub(super) const LARGEST_BLOCK: u8 = 6;
 
+/// Bytes of a request besides its body, generously.
+const OVERHEAD: usize = 96;
+
+/// Size exponent of the largest block that may be sent to a device which has not answered yet.
+fn block_size(allowance: usize) -> u8 {
+    let fits = |szx: &u8| (16 << szx) + OVERHEAD <= allowance;
+    (0..=LARGEST_BLOCK).rev().find(fits).unwrap_or_default()
+}
+
 /// The request in flight.
 #[derive(Debug)]
 pub(super) struct Flight {
@@ -142,7 +151,7 @@ impl EndpointCore {
         };
         let mut parts = operation.request(&context)?;
         let body = std::mem::take(&mut parts.body);
-        Ok((parts, BodyWriter::new(body, LARGEST_BLOCK)?))
+        Ok((parts, BodyWriter::new(body, block_size(turn.allowance))?))
     }
 
     /// Sends the next message of a request: all of it, or a block.
