@@ -122,7 +122,9 @@ impl Delivery {
             format: command.format,
         };
         let (endpoint, request) = (&self.endpoint, &command.request);
-        let handed = asker.ask(endpoint, request, options, self.wait_millis).await;
+        let handed = asker
+            .ask(endpoint, request, options, self.wait_millis)
+            .await;
         let mut asked = match handed {
             Ok(Handed::Asked(asked)) => asked,
             Ok(Handed::Answered(_, Ended::NotRegistered)) => return Attempt::Gone,
