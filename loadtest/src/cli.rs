@@ -2,6 +2,7 @@
 
 mod client;
 pub mod demo_flags;
+mod observe;
 
 use std::io::Write;
 use std::net::SocketAddr;
@@ -32,6 +33,8 @@ pub struct Cli {
 enum Command {
     /// Run a fleet against a server, at a stated rate, and report what it found.
     Run(Box<RunArgs>),
+    /// Compare the observe strategies of a profile on the same fleet: packets, radio, server CPU, latency.
+    Observe(Box<observe::ObserveArgs>),
     /// Be one device, with objects to play with and a console.
     Client(Box<client::ClientArgs>),
     /// Send every datagram back: the floor that a server's cost is compared with.
@@ -133,6 +136,7 @@ impl Cli {
     pub fn execute(self) -> Result<bool> {
         match self.command {
             Command::Run(args) => args.execute(),
+            Command::Observe(args) => args.execute().map(|()| true),
             Command::Client(args) => args.execute().map(|()| true),
             Command::Echo(args) => args.execute().map(|()| true),
         }
