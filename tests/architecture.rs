@@ -14,6 +14,7 @@ const MAY_NAME: &[(&str, &[&str])] = &[
     ("engine/endpoint/commands.rs", &["proto"]),
     ("engine/endpoint/conversation.rs", &["proto"]),
     ("engine/endpoint/exchange.rs", &["proto"]),
+    ("engine/endpoint/flights.rs", &["proto"]),
     ("engine/endpoint/steps.rs", &["proto"]),
     ("engine/endpoint/types.rs", &["proto"]),
     ("engine/endpoint/notification.rs", &["proto"]),

@@ -3,6 +3,7 @@
 mod client;
 pub mod demo_flags;
 mod observe;
+mod rpc;
 
 use std::io::Write;
 use std::net::SocketAddr;
@@ -37,6 +38,8 @@ enum Command {
     Observe(Box<observe::ObserveArgs>),
     /// Be one device, with objects to play with and a console.
     Client(Box<client::ClientArgs>),
+    /// Give commands to the devices of a fleet through the server's API, at a stated rate.
+    Rpc(rpc::RpcArgs),
     /// Send every datagram back: the floor that a server's cost is compared with.
     #[command(hide = true)]
     Echo(EchoArgs),
@@ -138,6 +141,7 @@ impl Cli {
             Command::Run(args) => args.execute(),
             Command::Observe(args) => args.execute().map(|()| true),
             Command::Client(args) => args.execute().map(|()| true),
+            Command::Rpc(args) => args.execute(&*interrupted_by_signal()?),
             Command::Echo(args) => args.execute().map(|()| true),
         }
     }

@@ -14,6 +14,7 @@ pub mod fleet;
 pub mod observe;
 pub mod process;
 pub mod report;
+pub mod rpc;
 pub mod scenario;
 pub mod stats;
 pub mod threshold;

@@ -8,6 +8,7 @@ mod conversation;
 pub mod core;
 pub mod describe;
 mod exchange;
+mod flights;
 pub mod identity;
 mod notification;
 pub mod observations;

@@ -68,6 +68,9 @@ pub struct Turn<'a> {
     pub links: &'a mut LinkInterner,
     /// CoAP transmission parameters.
     pub transmission: &'a TransmissionParams,
+    /// Bytes that may be sent to the device before it answers: little as long as its address may be
+    /// forged.
+    pub allowance: usize,
     /// Largest body taken from a device, in bytes.
     pub max_body: usize,
 }
@@ -223,7 +226,8 @@ impl EndpointCore {
             Input::CancelCommand { ticket } => self.on_cancel_command(ticket, turn),
         }
         self.proceed(turn);
-        turn.out.awaiting = self.conversation.as_ref().and_then(|c| c.awaited_mid());
+        let flights = self.conversation.as_ref().map(|c| &c.flights);
+        turn.out.awaiting = flights.and_then(|flights| flights.awaited_mid());
     }
 
     /// When the endpoint wants to be called again; [`NEVER`] when only a message can wake it.
@@ -247,7 +251,7 @@ impl EndpointCore {
     pub fn busy(&self) -> bool {
         self.conversation
             .as_ref()
-            .is_some_and(|c| c.flight.is_some() || (self.reachable && !c.is_idle()))
+            .is_some_and(|c| !c.flights.is_empty() || (self.reachable && !c.is_idle()))
     }
 
     /// Whether the device is registered and awake.

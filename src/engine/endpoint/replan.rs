@@ -9,6 +9,7 @@ use crate::proto::lwm2m::operation::{NotificationAttributes, Operation};
 
 use super::conversation::{Conversation, Job, StepRef, Task};
 use super::core::{EndpointCore, Turn};
+use super::exchange::Request;
 use super::observations::Observed;
 use super::plan::{Mapping, ProfilePlan};
 use super::request::RequestError;
@@ -56,19 +57,18 @@ impl EndpointCore {
             return Vec::new();
         };
         let mut pending = conversation.take_steps();
-        let in_flight = conversation.flight.take_if(|flight| {
-            let task = flight.task();
-            task.is_some_and(|task| matches!(task.job, Job::Step(_)))
-        });
-        if let Some(flight) = in_flight {
-            if let Some(Task {
-                job: Job::Step(step),
-                ..
-            }) = flight.task()
-            {
-                pending.push(*step);
-            }
-            self.count_end(&flight.request, &Err(RequestError::Cancelled), turn);
+        let step_of = |request: &Request| match request.task()?.job {
+            Job::Step(step) => Some(step),
+            _ => None,
+        };
+        let mut given_up = Vec::new();
+        let is_step = |request: &Request| step_of(request).is_some();
+        while let Some(request) = conversation.flights.take_if(is_step) {
+            pending.extend(step_of(&request));
+            given_up.push(request);
+        }
+        for request in given_up {
+            self.count_end(&request, &Err(RequestError::Cancelled), turn);
         }
         pending
             .into_iter()

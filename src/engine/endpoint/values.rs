@@ -18,6 +18,8 @@ const HEADER: usize = 12;
 /// Values longer than this are refused: 24 bits of length.
 pub const MAX_VALUE_LEN: usize = 0xff_ffff - INSTANCE;
 const TIME_BYTES: usize = 6;
+/// How far values that came together are moved apart at most.
+const SAME_MOMENT_MILLIS: i64 = 1_000;
 /// Set in the type of a Resource Instance's value.
 const OF_INSTANCE: u8 = 0x80;
 /// Bytes of the id of a Resource Instance.
@@ -71,7 +73,7 @@ impl LatestValues {
         let found = self.find(mapping, instance);
         if let Some((at, _)) = found {
             let known = time_of(&self.packed[at..]);
-            if time < known && known <= now {
+            if time < known && known <= now + SAME_MOMENT_MILLIS {
                 return true;
             }
         } else if self.entries().any(|(at, _)| {
@@ -109,6 +111,19 @@ impl LatestValues {
             }
         }
         true
+    }
+
+    /// The time of a value that comes at `now` and states none: no two values of one mapping and
+    /// instance share one, which would make the later one replace the earlier.
+    #[must_use]
+    pub fn time_after(&self, mapping: u16, instance: Option<u16>, now: UnixMillis) -> UnixMillis {
+        let known = self.find(mapping, instance);
+        let known = known.map(|(at, _)| time_of(&self.packed[at..]));
+        // What lies further ahead was told by a device whose clock is wrong.
+        match known {
+            Some(known) if (now..now + SAME_MOMENT_MILLIS).contains(&known) => known + 1,
+            _ => now,
+        }
     }
 
     /// Forgets all values of a mapping.

@@ -173,6 +173,7 @@ impl Shard {
             keys: &self.shared.keys,
             links: &mut self.links,
             transmission: &self.shared.config.transmission,
+            allowance: entry.head.budget.credit(),
             max_body: self.shared.config.max_body,
         };
         let observed = core.observation_counts();

@@ -27,6 +27,7 @@ mod registration;
 mod rollout;
 mod supervision;
 mod tokens;
+mod waiting;
 
 /// One shard and the time it lives in.
 struct Bench {
