@@ -89,50 +89,40 @@ impl Saving {
 
     fn sentence(&self, baseline: &StrategyReport) -> String {
         let parts = [
-            ("of the packets", self.packets),
-            ("of the bytes", self.bytes),
-            ("of the wake-ups", self.wake_ups),
-            ("of the charge with NB-IoT", self.charge_nb_iot),
-            ("of the charge with LTE-M", self.charge_lte_m),
-            ("of the server's CPU time", self.server_cpu),
+            ("packets", self.packets),
+            ("bytes", self.bytes),
+            ("wake-ups", self.wake_ups),
+            ("charge with NB-IoT", self.charge_nb_iot),
+            ("charge with LTE-M", self.charge_lte_m),
+            ("server CPU time", self.server_cpu),
         ];
         let known = |(what, percent): (&'static str, Option<f64>)| Some((what, percent?));
         let (mut saved, mut costs, mut same) = (Vec::new(), Vec::new(), Vec::new());
         for (what, percent) in parts.into_iter().filter_map(known) {
             if percent >= ALIKE {
-                saved.push(format!("{percent:.0} % {what}"));
+                saved.push(format!("{percent:.0} % of the {what}"));
             } else if percent <= -ALIKE {
-                costs.push(format!("{} {what}", more(-percent)));
+                costs.push(more(-percent, what));
             } else {
-                same.push(what.trim_start_matches("of ").to_owned());
+                same.push(what.to_owned());
             }
         }
-        let verbs = [("saves", saved), ("costs", costs)];
+        let verbs = [("saves", saved), ("takes", costs)];
         let said: Vec<_> = verbs
             .iter()
             .filter(|(_, what)| !what.is_empty())
             .map(|(verb, what)| format!("{verb} {}", listed(what)))
             .collect();
-        let alike = match same.len() {
-            0 => String::new(),
-            1 => format!("; {} is the same", listed(&same)),
-            _ => format!("; {} are the same", listed(&same)),
+        let alike = if same.is_empty() {
+            String::new()
+        } else {
+            format!("; no difference in {}", listed(&same))
         };
+        let (one, other) = (self.strategy, baseline.strategy);
         match (said.is_empty(), same.is_empty()) {
-            (true, true) => format!(
-                "{} cannot be compared with {}: nothing was counted.",
-                self.strategy, baseline.strategy
-            ),
-            (true, false) => format!(
-                "{} is as good as {} here{alike}.",
-                self.strategy, baseline.strategy
-            ),
-            _ => format!(
-                "{} {} here, against {}{alike}.",
-                self.strategy,
-                said.join(", and "),
-                baseline.strategy
-            ),
+            (true, true) => format!("{one} cannot be compared with {other}: nothing was counted."),
+            (true, false) => format!("{one} is as good as {other} here{alike}."),
+            _ => format!("{one} {} here, against {other}{alike}.", said.join(" and ")),
         }
     }
 }
@@ -163,20 +153,30 @@ fn recommendation(best: &StrategyReport, baseline: &StrategyReport) -> String {
         let [one, other] = RadioModel::ALL.map(|model| report.charge(model.name));
         format!("{one:.0} mC with NB-IoT, {other:.0} mC with LTE-M")
     };
-    if best.strategy == baseline.strategy {
+    let (name, other) = (best.strategy, baseline.strategy);
+    if name == other {
         return format!(
-            "For this fleet: {}. A device takes {} an hour, and no other strategy takes less.",
-            best.strategy,
+            "For this fleet: {name}. A device takes {} an hour, and no other strategy is better.",
             charge(best)
         );
     }
-    format!(
-        "For this fleet: {}. A device takes {} an hour; with {} it is {}.",
-        best.strategy,
-        charge(best),
-        baseline.strategy,
-        charge(baseline)
-    )
+    let nb_iot = |report: &StrategyReport| report.charge(RadioModel::NB_IOT.name);
+    let less = percent(nb_iot(best), nb_iot(baseline)).is_some_and(|percent| percent >= ALIKE);
+    if less {
+        format!(
+            "For this fleet: {name}. A device takes {} an hour; with {other} it is {}.",
+            charge(best),
+            charge(baseline)
+        )
+    } else {
+        format!(
+            "For this fleet: {name}. A device takes about the same charge as with {other} ({} an hour), in {:.0} packets \
+             instead of {:.0}.",
+            charge(best),
+            best.packets(),
+            baseline.packets()
+        )
+    }
 }
 
 /// Why wake-ups differ, or do not.
@@ -273,11 +273,11 @@ fn percent(figure: f64, of: f64) -> Option<f64> {
 }
 
 /// Beyond a factor of three, percents are hard to read.
-fn more(percent: f64) -> String {
+fn more(percent: f64, what: &str) -> String {
     if percent < 200.0 {
-        format!("{percent:.0} % more")
+        format!("{percent:.0} % more {what}")
     } else {
-        format!("{:.1} times as much", percent / 100.0 + 1.0)
+        format!("{:.1} times the {what}", percent / 100.0 + 1.0)
     }
 }
 
