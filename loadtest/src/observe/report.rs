@@ -316,3 +316,23 @@ impl Rates {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use serde_json::Value;
+
+    use super::*;
+    use crate::report::tests::compare;
+
+    #[test]
+    fn the_report_has_the_members_of_its_schema() {
+        let text = include_str!("../../observe-report-schema.json");
+        let schema: Value = serde_json::from_str(text).unwrap();
+        let mut strategies: Vec<_> = Strategy::USUAL.map(StrategyReport::sample).into();
+        strategies[0].server = Some(ServerReport::default());
+        let address = "127.0.0.1:5685".parse().unwrap();
+        let report = ObserveReport::new(&Settings::default(), address, strategies, false);
+        let report = serde_json::to_value(report).unwrap();
+        compare("", &report, &schema, &schema);
+    }
+}
