@@ -2,8 +2,10 @@
 
 use std::fmt::Write;
 
+use super::latency::Percentiles;
 use super::radio::RadioModel;
 use super::report::{ObserveReport, StrategyReport};
+use super::settings::Pattern;
 use super::table::number;
 
 const STYLE: &str = include_str!("html/style.css");
@@ -49,8 +51,8 @@ pub fn page(report: &ObserveReport) -> String {
         settings.objects,
         settings.change_every,
         match settings.pattern {
-            super::settings::Pattern::Sampled => "values are sampled together",
-            super::settings::Pattern::Independent => "each at times of its own",
+            Pattern::Sampled => "values are sampled together",
+            Pattern::Independent => "each at times of its own",
         },
         settings.duration,
         settings.speed,
@@ -65,97 +67,104 @@ pub fn page(report: &ObserveReport) -> String {
     for sentence in &report.advice.sentences {
         let _ = writeln!(page, "<li>{}</li>", escaped(sentence));
     }
-    page.push_str("</ul>\n<h2>Of a device in an hour</h2>\n<div class=\"charts\">\n");
-    charts(&report.strategies)
-        .iter()
-        .filter(|chart| chart.has_anything())
-        .for_each(|chart| chart.draw(&mut page));
-    page.push_str("</div>\n");
+    page.push_str("</ul>\n");
+    for (heading, charts) in [
+        ("Of a device in an hour", rates(&report.strategies)),
+        ("How long it takes", times(&report.strategies)),
+    ] {
+        let _ = writeln!(page, "<h2>{heading}</h2>\n<div class=\"charts\">");
+        let charts = charts.iter().filter(|chart| chart.has_anything());
+        charts.for_each(|chart| chart.draw(&mut page));
+        page.push_str("</div>\n");
+    }
     push_table(report, &mut page);
     push_model(report, &mut page);
     page.push_str("</body>\n</html>\n");
     page
 }
 
-fn charts(strategies: &[StrategyReport]) -> Vec<Chart> {
-    type Parts = Box<dyn Fn(&StrategyReport) -> [f64; 2]>;
-    let chart = |title: &str, unit, legend, parts: Parts| Chart {
-        title: title.to_owned(),
-        unit,
-        legend,
-        bars: strategies
-            .iter()
-            .map(|report| Bar {
-                label: report.strategy,
-                parts: parts(report),
-            })
-            .collect(),
-    };
+/// What a chart shows of a strategy.
+type Parts = Box<dyn Fn(&StrategyReport) -> [f64; 2]>;
+
+/// For charts whose bars have one part.
+const ONLY: [&str; 2] = ["", ""];
+const PERCENTILES: [&str; 2] = ["median", "99th percentile"];
+
+fn rates(strategies: &[StrategyReport]) -> Vec<Chart> {
     let both = ["from the device", "to the device"];
-    let percentiles = ["median", "99th percentile"];
-    let only = ["", ""];
+    let packets: Parts =
+        Box::new(|r| [r.per_device_hour.packets_up, r.per_device_hour.packets_down]);
+    let bytes: Parts = Box::new(|r| [r.per_device_hour.bytes_up, r.per_device_hour.bytes_down]);
+    let wake_ups: Parts = Box::new(|r| [r.wake_ups, 0.0]);
+    let cpu: Parts = Box::new(|r| [r.server.map_or(0.0, |s| s.cpu_us_per_device_hour), 0.0]);
     let mut charts = vec![
-        chart(
-            "Packets",
-            "",
-            both,
-            Box::new(|r| [r.per_device_hour.packets_up, r.per_device_hour.packets_down]),
-        ),
-        chart(
+        Chart::new("Packets", "", both, strategies, &packets),
+        Chart::new(
             "Bytes, IP and UDP headers included",
             "B",
             both,
-            Box::new(|r| [r.per_device_hour.bytes_up, r.per_device_hour.bytes_down]),
+            strategies,
+            &bytes,
         ),
-        chart("Wake-ups", "", only, Box::new(|r| [r.wake_ups, 0.0])),
+        Chart::new("Wake-ups", "", ONLY, strategies, &wake_ups),
+        Chart::new("Server CPU time", "us", ONLY, strategies, &cpu),
     ];
     for model in RadioModel::ALL {
-        charts.push(chart(
-            &format!("Charge, {}", model.name),
-            "mC",
-            ["radio activity", "asleep or waiting for pages"],
-            Box::new(move |r| {
-                let energy = r.energy.get(model.name).copied().unwrap_or_default();
-                [energy.activity_mc, energy.floor_mc]
-            }),
-        ));
-        charts.push(chart(
-            &format!("Radio on, {}", model.name),
-            "s",
-            only,
-            Box::new(move |r| [r.energy.get(model.name).map_or(0.0, |e| e.radio_on_s), 0.0]),
-        ));
+        let charge: Parts = Box::new(move |r| {
+            let energy = r.energy.get(model.name).copied().unwrap_or_default();
+            [energy.activity_mc, energy.floor_mc]
+        });
+        let on: Parts =
+            Box::new(move |r| [r.energy.get(model.name).map_or(0.0, |e| e.radio_on_s), 0.0]);
+        let title = format!("Charge, {}", model.name);
+        let parts = ["radio activity", "asleep or waiting for pages"];
+        charts.push(Chart::new(&title, "mC", parts, strategies, &charge));
+        let title = format!("Radio on, {}", model.name);
+        charts.push(Chart::new(&title, "s", ONLY, strategies, &on));
     }
-    charts.extend([
-        chart(
-            "Server CPU time",
-            "us",
-            only,
-            Box::new(|r| [r.server.map_or(0.0, |s| s.cpu_us_per_device_hour), 0.0]),
-        ),
-        chart(
-            "From Register to observed (polls: read once)",
-            "ms",
-            percentiles,
-            Box::new(|r| [r.ready_ms.p50, r.ready_ms.p99 - r.ready_ms.p50]),
-        ),
-        chart(
-            "From a message to its value at the server",
-            "ms",
-            percentiles,
-            Box::new(|r| [r.latency_ms.p50, r.latency_ms.p99 - r.latency_ms.p50]),
-        ),
-        chart(
-            "From a change to its value at the server, device time",
-            "s",
-            percentiles,
-            Box::new(|r| [r.age_s.p50, r.age_s.p99 - r.age_s.p50]),
-        ),
-    ]);
     charts
 }
 
+fn times(strategies: &[StrategyReport]) -> Vec<Chart> {
+    let spread = |of: fn(&StrategyReport) -> Percentiles| -> Parts {
+        Box::new(move |r| [of(r).p50, of(r).p99 - of(r).p50])
+    };
+    let chart = |title, unit, of| Chart::new(title, unit, PERCENTILES, strategies, &spread(of));
+    vec![
+        chart("From Register to observed (polls: read once)", "ms", |r| {
+            r.ready_ms
+        }),
+        chart("From a message to its value at the server", "ms", |r| {
+            r.latency_ms
+        }),
+        chart(
+            "From a change to its value at the server, device time",
+            "s",
+            |r| r.age_s,
+        ),
+    ]
+}
+
 impl Chart {
+    fn new(
+        title: &str,
+        unit: &'static str,
+        legend: [&'static str; 2],
+        strategies: &[StrategyReport],
+        parts: &Parts,
+    ) -> Self {
+        let bar = |report: &StrategyReport| Bar {
+            label: report.strategy,
+            parts: parts(report),
+        };
+        Self {
+            title: title.to_owned(),
+            unit,
+            legend,
+            bars: strategies.iter().map(bar).collect(),
+        }
+    }
+
     fn has_anything(&self) -> bool {
         self.bars
             .iter()
@@ -195,17 +204,15 @@ impl Chart {
                 }
                 left += value * scale;
             }
-            let unit = if self.unit.is_empty() { "" } else { " " };
             let _ = writeln!(
                 page,
-                "<text class=\"value\" x=\"{:.1}\" y=\"{middle:.1}\">{}{unit}{}</text></g>",
+                "<text class=\"value\" x=\"{:.1}\" y=\"{middle:.1}\">{}</text></g>",
                 left + 6.0,
-                number(bar.parts.iter().sum()),
-                self.unit
+                self.with_unit(bar.parts.iter().sum())
             );
         }
         page.push_str("</svg>\n");
-        if !self.legend[0].is_empty() {
+        if self.legend != ONLY {
             let _ = writeln!(
                 page,
                 "<p class=\"legend\"><span class=\"key0\"></span>{} <span class=\"key1\"></span>{}</p>",
@@ -217,26 +224,24 @@ impl Chart {
 
     /// A bar in words.
     fn told(&self, bar: &Bar) -> String {
-        let [one, other] = bar.parts;
-        if self.legend[0].is_empty() {
-            return format!("{}: {} {}", bar.label, number(one), self.unit);
+        let ([one, other], [what, else_what]) = (bar.parts, self.legend);
+        if self.legend == ONLY {
+            return format!("{}: {}", bar.label, self.with_unit(one));
         }
         // The far end of a percentile's bar is its value, that of another part its share.
-        let other = if self.legend[0] == "median" {
+        let other = if self.legend == PERCENTILES {
             one + other
         } else {
             other
         };
-        format!(
-            "{}: {} {} {}, {} {} {}",
-            bar.label,
-            number(one),
-            self.unit,
-            self.legend[0],
-            number(other),
-            self.unit,
-            self.legend[1]
-        )
+        let (one, other) = (self.with_unit(one), self.with_unit(other));
+        format!("{}: {one} {what}, {other} {else_what}", bar.label)
+    }
+
+    fn with_unit(&self, value: f64) -> String {
+        format!("{} {}", number(value), self.unit)
+            .trim_end()
+            .to_owned()
     }
 }
 
@@ -364,7 +369,7 @@ mod tests {
             "three quarters"
         );
         assert!(page.contains(&format!("width=\"{other:.1}\"")), "a quarter");
-        assert!(page.contains("SINGLE: 60.0  from the device, 20.0  to the device"));
+        assert!(page.contains("SINGLE: 60.0 from the device, 20.0 to the device"));
         assert!(!page.contains("Server CPU time"), "no figures, no chart");
     }
 

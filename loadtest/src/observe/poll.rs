@@ -74,7 +74,8 @@ pub async fn poll(
         workers.push(tokio::task::spawn_local(work(Rc::clone(&plan), connection)));
     }
     for worker in workers {
-        worker.await.unwrap_or_else(|_| Ok(()))?;
+        let ended = worker.await;
+        ended.unwrap_or_else(|panic| std::panic::resume_unwind(panic.into_panic()))?;
     }
     Ok(plan.polled.get())
 }
