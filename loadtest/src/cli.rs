@@ -2,6 +2,7 @@
 
 mod client;
 pub mod demo_flags;
+mod observe;
 mod rpc;
 
 use std::io::Write;
@@ -33,6 +34,8 @@ pub struct Cli {
 enum Command {
     /// Run a fleet against a server, at a stated rate, and report what it found.
     Run(Box<RunArgs>),
+    /// Compare the observe strategies of a profile on the same fleet: packets, radio, server CPU, latency.
+    Observe(Box<observe::ObserveArgs>),
     /// Be one device, with objects to play with and a console.
     Client(Box<client::ClientArgs>),
     /// Give commands to the devices of a fleet through the server's API, at a stated rate.
@@ -136,6 +139,7 @@ impl Cli {
     pub fn execute(self) -> Result<bool> {
         match self.command {
             Command::Run(args) => args.execute(),
+            Command::Observe(args) => args.execute().map(|()| true),
             Command::Client(args) => args.execute().map(|()| true),
             Command::Rpc(args) => args.execute(&*interrupted_by_signal()?),
             Command::Echo(args) => args.execute().map(|()| true),

@@ -11,6 +11,7 @@ pub mod device;
 pub mod echo;
 pub mod engine;
 pub mod fleet;
+pub mod observe;
 pub mod process;
 pub mod report;
 pub mod rpc;

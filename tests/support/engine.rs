@@ -88,6 +88,16 @@ impl Engine {
         self.coap
     }
 
+    /// Where its API is.
+    pub fn api(&self) -> String {
+        format!("http://{}", self.http)
+    }
+
+    /// Its process id.
+    pub fn process_id(&self) -> u32 {
+        self.process.id()
+    }
+
     /// The JSON answer of `GET path`, which must be 200.
     pub fn get(&self, path: &str) -> Value {
         let answer = http::get(self.http, path).expect("the API answers");
