@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use anyhow::Context;
 use rookery::services::profiles::ProfileSettings;
-use rookery::store::{EmbeddedStore, OpenError};
+use rookery::store::{EmbeddedState, EmbeddedStore, OpenError};
 
 use super::arguments::Place;
 use super::configuration;
@@ -54,6 +54,16 @@ pub(super) async fn owner(place: &Place) -> anyhow::Result<Owner> {
 /// Opens the store of a server about to run.
 pub(super) fn open_store(directory: &Path) -> anyhow::Result<EmbeddedStore> {
     EmbeddedStore::open(directory).with_context(|| {
+        format!(
+            "cannot use the data directory {} (`path` under [store], --data)",
+            directory.display()
+        )
+    })
+}
+
+/// Opens the state of devices of a server about to run.
+pub(super) fn open_state(directory: &Path) -> anyhow::Result<EmbeddedState> {
+    EmbeddedState::open(directory).with_context(|| {
         format!(
             "cannot use the data directory {} (`path` under [store], --data)",
             directory.display()

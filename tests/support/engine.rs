@@ -1,7 +1,8 @@
 //! The engine as its users start it: the binary, in a process of its own.
 
-use std::fs::{self, File};
+use std::fs::{self, OpenOptions};
 use std::net::{Ipv4Addr, SocketAddr, TcpListener, UdpSocket};
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::time::Duration;
 
@@ -21,6 +22,8 @@ pub struct Engine {
     coap: SocketAddr,
     http: SocketAddr,
     directory: TempDir,
+    command: Vec<String>,
+    settings: Vec<(String, String)>,
 }
 
 impl Engine {
@@ -33,28 +36,61 @@ impl Engine {
     pub fn start_with(arguments: &[&str], settings: &[(&str, &str)]) -> Self {
         let directory = tempfile::tempdir().expect("a directory for the engine");
         let (coap, http) = (free_udp_address(), free_tcp_address());
-        let log = File::create(directory.path().join("log")).expect("a log file");
-        let process = Command::new(env!("CARGO_BIN_EXE_rookery"))
-            .args(arguments)
-            .current_dir(directory.path())
-            .env("ROOKERY_LISTEN__COAP", coap.to_string())
-            .env("ROOKERY_LISTEN__HTTP", http.to_string())
-            .env("ROOKERY_STORE__PATH", directory.path().join("data"))
-            .env("ROOKERY_ENGINE__SHARDS", "2")
-            .envs(settings.iter().copied())
-            .stdin(Stdio::null())
-            .stdout(log.try_clone().expect("a second handle of the log file"))
-            .stderr(log)
-            .spawn()
-            .expect("the engine starts");
+        let own = [
+            ("ROOKERY_LISTEN__COAP", coap.to_string()),
+            ("ROOKERY_LISTEN__HTTP", http.to_string()),
+            (
+                "ROOKERY_STORE__PATH",
+                directory.path().join("data").display().to_string(),
+            ),
+            ("ROOKERY_ENGINE__SHARDS", "2".to_owned()),
+        ];
+        let given = settings.iter().map(|(key, value)| (*key, (*value).to_owned()));
+        let settings = own.into_iter().chain(given);
+        let settings: Vec<_> = settings.map(|(key, value)| (key.to_owned(), value)).collect();
+        let command: Vec<_> = arguments.iter().map(|&text| text.to_owned()).collect();
         let mut engine = Self {
-            process,
+            process: spawn(directory.path(), &command, &settings),
             coap,
             http,
             directory,
+            command,
+            settings,
         };
         until("the engine is ready", START, || engine.is_ready());
         engine
+    }
+
+    /// Ends it as a power failure does.
+    pub fn kill(&mut self) {
+        self.process.kill().expect("the engine had not ended before");
+        self.process.wait().expect("the engine is waited for");
+    }
+
+    /// Starts it again after it has ended, where it was and on what it left behind.
+    pub fn start_again(&mut self) {
+        self.process = spawn(self.directory.path(), &self.command, &self.settings);
+        until("the engine is ready again", START, || self.is_ready());
+    }
+
+    /// Changes a setting for the next start.
+    pub fn set(&mut self, key: &str, value: &str) {
+        self.settings.push((key.to_owned(), value.to_owned()));
+    }
+
+    /// What a scrape brings.
+    pub fn metrics(&self) -> String {
+        http::get(self.http, "/metrics").expect("the engine answers").body
+    }
+
+    /// Its data directory.
+    pub fn data(&self) -> PathBuf {
+        self.directory.path().join("data")
+    }
+
+    /// What it has logged since it was first started.
+    pub fn log(&self) -> String {
+        fs::read_to_string(self.directory.path().join("log")).expect("a log")
     }
 
     /// Where devices reach it.
@@ -156,6 +192,23 @@ impl Drop for Engine {
         let _ = self.process.kill();
         let _ = self.process.wait();
     }
+}
+
+fn spawn(directory: &Path, command: &[String], settings: &[(String, String)]) -> Child {
+    let log = OpenOptions::new()
+        .create(true)
+        .append(true)
+        .open(directory.join("log"))
+        .expect("a log file");
+    Command::new(env!("CARGO_BIN_EXE_rookery"))
+        .args(command)
+        .current_dir(directory)
+        .envs(settings.iter().cloned())
+        .stdin(Stdio::null())
+        .stdout(log.try_clone().expect("a second handle of the log file"))
+        .stderr(log)
+        .spawn()
+        .expect("the engine starts")
 }
 
 fn free_udp_address() -> SocketAddr {
