@@ -6,4 +6,4 @@ mod state;
 
 pub use embedded::{EmbeddedStore, FORMAT, OpenError};
 pub use memory::MemoryStore;
-pub use state::{EmbeddedState, OpenStateError, StateCounts, StateRecord};
+pub use state::{EmbeddedState, FORMAT as STATE_FORMAT, OpenStateError, StateCounts, StateRecord};

@@ -70,3 +70,14 @@ pub(super) fn open_state(directory: &Path) -> anyhow::Result<EmbeddedState> {
         )
     })
 }
+
+/// Opens what a server that does not run has in its data directory.
+pub(super) fn open_offline(place: &Place) -> anyhow::Result<(EmbeddedStore, EmbeddedState)> {
+    let directory = configuration::load(place, false)?.config.store.path;
+    let stop_first = "stop the server first: it has the data directory open";
+    let store = EmbeddedStore::open(&directory).map_err(|error| match error {
+        OpenError::InUse { .. } => anyhow::Error::new(error).context(stop_first),
+        other => other.into(),
+    })?;
+    Ok((store, open_state(&directory)?))
+}

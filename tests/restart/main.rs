@@ -5,5 +5,6 @@
 mod support;
 
 mod device;
+mod full_disk;
 mod kill;
 mod once;

@@ -89,8 +89,11 @@ fn steps_that_were_not_made_before_the_kill_are_made_after_it() {
     engine.start_again();
     device.await_observation();
     device.serve(Duration::from_millis(300));
+    // It answers the request of the killed engine as well, whose observation nobody knows.
+    device.notify();
     assert!(device.notify());
-    engine.await_telemetry("slow", "batteryLevel", &json!(1));
+    engine.await_telemetry("slow", "batteryLevel", &json!(2));
+    assert_eq!(device.observers.len(), 1);
     let observations = &engine.registration("slow")["observations"];
     assert_eq!(observations.as_array().map(Vec::len), Some(1), "{observations}");
 }

@@ -9,7 +9,7 @@ use std::time::Duration;
 use serde_json::Value;
 use tempfile::TempDir;
 
-use super::http::{self, EventStream};
+use super::http::{self, Answer, EventStream};
 use super::wait::{eventually, until};
 
 const START: Duration = Duration::from_secs(20);
@@ -76,6 +76,22 @@ impl Engine {
     /// Changes a setting for the next start.
     pub fn set(&mut self, key: &str, value: &str) {
         self.settings.push((key.to_owned(), value.to_owned()));
+    }
+
+    /// Lets it make files of at most so many bytes from now on; `None` for any.
+    pub fn limit_files(&self, bytes: Option<u64>) {
+        let limit = bytes.map_or("unlimited".to_owned(), |bytes| bytes.to_string());
+        let limited = Command::new("prlimit")
+            .args(["--pid", &self.process.id().to_string()])
+            .arg(format!("--fsize={limit}:unlimited"))
+            .status()
+            .expect("prlimit runs");
+        assert!(limited.success(), "the limit is set");
+    }
+
+    /// The answer to `PUT path`.
+    pub fn put(&self, path: &str, body: &str) -> Answer {
+        http::put(self.http, path, body).expect("the API answers")
     }
 
     /// What a scrape brings.
@@ -200,7 +216,10 @@ fn spawn(directory: &Path, command: &[String], settings: &[(String, String)]) ->
         .append(true)
         .open(directory.join("log"))
         .expect("a log file");
-    Command::new(env!("CARGO_BIN_EXE_rookery"))
+    // A write beyond a limit on the size of files is to fail, not to end the process.
+    Command::new("sh")
+        .args(["-c", "trap '' XFSZ; exec \"$@\"", "sh"])
+        .arg(env!("CARGO_BIN_EXE_rookery"))
         .args(command)
         .current_dir(directory)
         .envs(settings.iter().cloned())

@@ -262,6 +262,14 @@ impl Tables {
         batch.commit()
     }
 
+    /// Sorts what lies in memory into files.
+    #[cfg(test)]
+    pub(super) fn flush(&self) {
+        self.endpoints
+            .rotate_memtable_and_wait()
+            .expect("a disk that works");
+    }
+
     /// The records of all tables but that of endpoints.
     pub(super) fn small_records(&self) -> Result<Vec<StateRecord>, fjall::Error> {
         let mut all = Vec::new();
