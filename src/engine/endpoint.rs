@@ -21,6 +21,7 @@ mod replan;
 pub mod reply;
 pub mod request;
 pub mod slot;
+pub mod snapshot;
 mod steps;
 mod telemetry;
 mod types;

@@ -14,6 +14,9 @@ pub use crate::engine::endpoint::request::{
 };
 pub use crate::engine::event::{Event, EventKind};
 pub use crate::engine::handle::PendingRequest;
+pub use crate::engine::persistence::{
+    Begun, Fate, Read, Restored, StateBatch, StateError, StateStore,
+};
 pub use crate::engine::view::{
     AttributesView, DeviceContext, DeviceState, DeviceSummary, RegistrationView, SecurityMode,
     TelemetryView, TimedValue,

@@ -13,6 +13,7 @@ use super::core::{EndpointCore, Turn};
 use super::exchange::Request;
 use super::flights::Flights;
 use super::observations::Observed;
+use super::snapshot::Pending;
 use super::steps;
 
 /// Timeouts after which a request of ours gives way to others until the device updates: a device
@@ -163,6 +164,52 @@ impl Conversation {
             Job::Remainder(_) | Job::Cancel { .. } | Job::Attributes { .. } => None,
         });
         steps.chain(self.parked.iter().copied())
+    }
+
+    /// What is left to ask of our own accord, what is in flight first. Commands are not ours to keep.
+    pub(super) fn pending_work(&self) -> Vec<Pending> {
+        let in_flight = self.flights.requests().filter_map(Request::task);
+        let jobs = in_flight.chain(&self.jobs).map(|task| match &task.job {
+            Job::Step(step) => Pending::Step(*step),
+            Job::Remainder(observed) => Pending::Remainder(observed.clone()),
+            Job::Cancel { observed, token } => Pending::Cancel {
+                observed: observed.clone(),
+                token: *token,
+            },
+            Job::Attributes { path, attributes } => Pending::Attributes {
+                path: *path,
+                attributes: *attributes,
+            },
+        });
+        jobs.chain(self.parked.iter().copied().map(Pending::Parked))
+            .collect()
+    }
+
+    /// A conversation that goes on where it was; `None` when nothing is left.
+    pub(super) fn resumed(pending: Vec<Pending>) -> Option<Box<Self>> {
+        if pending.is_empty() {
+            return None;
+        }
+        let mut resumed = Self::default();
+        for pending in pending {
+            let job = match pending {
+                Pending::Step(step) => Job::Step(step),
+                Pending::Parked(step) => {
+                    resumed.parked.push(step);
+                    continue;
+                }
+                Pending::Remainder(observed) => Job::Remainder(observed),
+                Pending::Cancel { observed, token } => Job::Cancel { observed, token },
+                Pending::Attributes { path, attributes } => Job::Attributes { path, attributes },
+            };
+            resumed.jobs.push_back(Task::new(job));
+        }
+        Some(Box::new(resumed))
+    }
+
+    /// Whether something of ours waits to be asked.
+    pub(super) fn has_jobs(&self) -> bool {
+        !self.jobs.is_empty()
     }
 
     /// Takes all steps out that are not in flight.

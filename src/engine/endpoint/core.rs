@@ -407,10 +407,13 @@ impl EndpointCore {
                 }
             }
         };
-        registration.update(&params, turn.now.tick, turn.power);
+        turn.out.changed |= registration.update(&params, turn.now.tick, turn.power);
         let before = links
             .as_ref()
             .map(|links| std::mem::replace(&mut registration.links, Arc::clone(links)));
+        turn.out.changed |= before
+            .as_ref()
+            .is_some_and(|before| before.raw() != registration.links.raw());
         self.arrived(turn.now.tick, message, turn.out);
         self.answer(message, &Reply::code(Code::CHANGED), turn);
         turn.out.happened(|| Happening::Updated);
@@ -463,6 +466,7 @@ impl EndpointCore {
     /// Ends the registration and all that hangs on it: the device forgets its observations too.
     fn end_registration(&mut self, out: &mut Outputs) {
         self.end_commands(out);
+        out.changed |= self.registration.is_some();
         self.registration = None;
         self.conversation = None;
         for (total, gone) in out

@@ -5,6 +5,8 @@ use std::sync::Arc;
 use crate::proto::lwm2m::link::ObjectLinks;
 use crate::proto::lwm2m::{Path, ResourceType, ResourceTypes, Version};
 
+mod kept;
+
 use super::profile_parts::{PlannedPath, PlannedStep, PowerMode, ProfileParts};
 
 /// What becomes of a value.

@@ -3,9 +3,9 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use crate::proto::lwm2m::Path;
 use crate::proto::lwm2m::link::ObjectLinks;
 use crate::proto::lwm2m::operation::{NotificationAttributes, Operation};
+use crate::proto::lwm2m::{Path, Version};
 
 use super::conversation::{Conversation, Job, StepRef, Task};
 use super::core::{EndpointCore, Turn};
@@ -137,22 +137,38 @@ impl EndpointCore {
 
     /// Values go where the new profile maps their resource.
     fn move_values(&mut self, old: &ProfilePlan, new: &ProfilePlan) {
-        let meaning = |mapping: &Mapping| (mapping.path, mapping.version);
-        let mut places: HashMap<_, Vec<(u16, &Mapping)>> = HashMap::new();
+        let relocation = Relocation::new(old, new);
+        self.values.relocate(|index| relocation.place(index));
+    }
+}
+
+/// Where values of one profile belong in another: with the mapping of the same Resource in the same
+/// version, if there are several, with that of the same key.
+pub(super) struct Relocation<'a> {
+    old: &'a ProfilePlan,
+    places: HashMap<(Path, Option<Version>), Vec<(u16, &'a Mapping)>>,
+}
+
+impl<'a> Relocation<'a> {
+    pub(super) fn new(old: &'a ProfilePlan, new: &'a ProfilePlan) -> Self {
+        let mut places: HashMap<_, Vec<_>> = HashMap::new();
         for (place, mapping) in (0..).zip(new.mappings()) {
             places
-                .entry(meaning(mapping))
+                .entry((mapping.path, mapping.version))
                 .or_default()
                 .push((place, mapping));
         }
-        self.values.relocate(|index| {
-            let before = old.mapping(index)?;
-            let candidates = places.get(&meaning(before))?;
-            let same_key = candidates
-                .iter()
-                .find(|(_, mapping)| mapping.key == before.key);
-            same_key.or(candidates.first()).map(|(place, _)| *place)
-        });
+        Self { old, places }
+    }
+
+    /// The new index of the mapping with this old one.
+    pub(super) fn place(&self, index: u16) -> Option<u16> {
+        let before = self.old.mapping(index)?;
+        let candidates = self.places.get(&(before.path, before.version))?;
+        let same_key = candidates
+            .iter()
+            .find(|(_, mapping)| mapping.key == before.key);
+        same_key.or(candidates.first()).map(|(place, _)| *place)
     }
 }
 

@@ -155,6 +155,38 @@ impl LatestValues {
         self.packed = packed.into();
     }
 
+    /// Whether there are none.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.packed.is_empty()
+    }
+
+    /// All values as they are kept, for [`from_packed`](Self::from_packed).
+    #[must_use]
+    pub fn packed(&self) -> &[u8] {
+        &self.packed
+    }
+
+    /// Values as they were kept; `None` when the bytes are no values.
+    #[must_use]
+    pub fn from_packed(packed: &[u8]) -> Option<Self> {
+        let values = Self {
+            packed: packed.into(),
+        };
+        let mut end = 0;
+        for (at, next) in values.entries() {
+            let entry = packed.get(at..next)?;
+            let prefix = if entry[2] & OF_INSTANCE == 0 {
+                0
+            } else {
+                INSTANCE
+            };
+            decode(entry[2] & !OF_INSTANCE, entry.get(HEADER + prefix..)?)?;
+            end = next;
+        }
+        (end == packed.len()).then_some(values)
+    }
+
     /// Reads something of the values.
     #[must_use]
     pub fn touch(&self) -> u64 {

@@ -330,12 +330,8 @@ fn a_reset_and_an_error_end_a_request_and_the_next_one_goes_out() {
         &response(&next[0], Code::METHOD_NOT_ALLOWED, &[], &[]),
     );
     assert_eq!(next[0].path(), "/3/0/1");
-    let reasons: Vec<_> = bench
-        .registration("dev-1")
-        .problems
-        .iter()
-        .map(|p| p.reason)
-        .collect();
+    let problems = bench.registration("dev-1").problems;
+    let reasons: Vec<_> = problems.iter().map(|p| p.reason.as_str()).collect();
     assert_eq!(reasons, ["request_reset", "request_refused"]);
 }
 
