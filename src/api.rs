@@ -1,6 +1,7 @@
 //! The HTTP API: routes under `/api/v1`, and `/metrics`, `/livez`, `/readyz` beside them.
 
 mod accounting;
+mod attributes;
 mod auth;
 mod devices;
 mod events;

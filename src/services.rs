@@ -1,5 +1,6 @@
 //! What the product does with devices and their values.
 
+pub mod attributes;
 pub mod devices;
 pub mod endpoint_locks;
 pub mod engine;

@@ -5,6 +5,7 @@ use axum::response::{IntoResponse, Response};
 use serde::Serialize;
 use serde_json::{Map, Value, json};
 
+use crate::services::attributes::AttributesError;
 use crate::services::devices::DevicesError;
 use crate::services::engine::EngineError;
 use crate::services::events::TooManyReaders;
@@ -107,6 +108,8 @@ problem_kinds! {
     RpcExpired UNPROCESSABLE_ENTITY "rpc-expired" "The command has expired",
     /// The device is not as a device must be.
     InvalidDevice UNPROCESSABLE_ENTITY "invalid-device" "The device is not accepted",
+    /// A shared attribute is refused.
+    InvalidAttribute UNPROCESSABLE_ENTITY "invalid-attribute" "The attribute is not accepted",
     /// The transport configuration is not as it must be.
     InvalidProfile UNPROCESSABLE_ENTITY "invalid-profile" "The profile is not accepted",
     /// The body names another endpoint than the path.
@@ -333,6 +336,23 @@ impl From<RpcError> for Problem {
             RpcError::Cursor(_) => Self::new(ProblemKind::InvalidCursor, detail),
             RpcError::Engine(error) => error.into(),
             RpcError::Store(error) => error.into(),
+        }
+    }
+}
+
+impl From<AttributesError> for Problem {
+    fn from(error: AttributesError) -> Self {
+        let detail = error.to_string();
+        match error {
+            AttributesError::Device(error) => error.into(),
+            AttributesError::Refused(fault) => {
+                let problem = Self::new(ProblemKind::InvalidAttribute, detail);
+                match fault.key() {
+                    Some(key) => problem.with("member", key),
+                    None => problem,
+                }
+            }
+            AttributesError::Store(error) => error.into(),
         }
     }
 }

@@ -11,6 +11,7 @@ use tokio::sync::{Semaphore, watch};
 
 use crate::ops::health::Health;
 use crate::ops::metrics::Exporter;
+use crate::services::attributes::Attributes;
 use crate::services::devices::Devices;
 use crate::services::engine::Engine;
 use crate::services::events::EventFeed;
@@ -35,6 +36,8 @@ pub struct Api {
     pub profiles: Arc<Profiles>,
     /// The command service.
     pub rpc: Arc<Rpc>,
+    /// The shared attributes.
+    pub attributes: Arc<Attributes>,
     /// The token service.
     pub tokens: Arc<Tokens>,
     /// The event feed.

@@ -11,6 +11,7 @@ use rookery::ops::config::{Config, Effective};
 use rookery::ops::health::{Health, Phase};
 use rookery::ops::logging;
 use rookery::ops::metrics::Exporter;
+use rookery::services::attributes::Attributes;
 use rookery::services::devices::Devices;
 use rookery::services::engine::Engine;
 use rookery::services::events::EventFeed;
@@ -113,6 +114,13 @@ async fn run(effective: Effective, mut reload: Reload, dev: bool) -> anyhow::Res
         store.clone(),
     );
     let rpc = Arc::new(rpc.await?);
+    let attributes = Attributes::load(
+        engine.clone(),
+        devices.clone(),
+        models.clone(),
+        store.clone(),
+    );
+    let attributes = Arc::new(attributes.await?);
     let (stop, stopping) = watch::channel(false);
     let subscribed = engine.clone();
     let api = Api {
@@ -121,6 +129,7 @@ async fn run(effective: Effective, mut reload: Reload, dev: bool) -> anyhow::Res
         models: models.clone(),
         profiles,
         rpc,
+        attributes,
         tokens: tokens.clone(),
         events: EventFeed::new(move || subscribed.subscribe(), config.api.max_event_streams),
         store,

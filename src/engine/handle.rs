@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
 use std::sync::atomic::Ordering::Relaxed;
 
+use futures_util::stream::{self, Stream};
 use tokio::sync::{broadcast, mpsc, oneshot};
 
 use super::command::{Command, DeviceFilter, Inspect, RequestReply};
@@ -212,6 +213,35 @@ impl EngineHandle {
     #[must_use]
     pub fn arrival(&self, endpoint: &str) -> oneshot::Receiver<()> {
         self.inner.shared.arrivals.wait(endpoint)
+    }
+
+    /// Has every Register of an endpoint told through [`arrivals`](Self::arrivals).
+    pub fn follow(&self, endpoint: &str) {
+        self.inner.shared.arrivals.follow(endpoint);
+    }
+
+    /// Takes [`follow`](Self::follow) back.
+    pub fn unfollow(&self, endpoint: &str) {
+        self.inner.shared.arrivals.unfollow(endpoint);
+    }
+
+    /// Followed endpoints that registered, each once until it is taken out. Whoever asks first gets
+    /// them; a stream asked for later is empty.
+    pub fn arrivals(&self) -> impl Stream<Item = Box<str>> + Send + use<> {
+        let shared = Arc::clone(&self.inner.shared);
+        let told = shared.arrivals.followed();
+        stream::unfold((told, shared), |(told, shared)| async move {
+            let mut told = told?;
+            let endpoint = told.recv().await?;
+            shared.arrivals.taken(&endpoint);
+            Some((endpoint, (Some(told), shared)))
+        })
+    }
+
+    /// Tells subscribers of something that services did with a device.
+    pub fn publish(&self, event: Event) {
+        // Without subscribers there is nobody to be told.
+        let _ = self.inner.subscribers.send(Arc::new(event));
     }
 
     /// Puts object definitions in force.

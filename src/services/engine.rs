@@ -4,6 +4,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 
 use futures_util::future::{BoxFuture, FutureExt};
+use futures_util::stream::{BoxStream, StreamExt};
 use tokio::sync::{broadcast, oneshot};
 
 pub use crate::engine::command::DeviceFilter;
@@ -67,6 +68,18 @@ pub trait Engine: Send + Sync + 'static {
 
     /// Resolves when the device registers next.
     fn arrival(&self, endpoint: &str) -> oneshot::Receiver<()>;
+
+    /// Has every Register of an endpoint told through [`Self::arrivals`].
+    fn follow(&self, endpoint: &str);
+
+    /// Takes [`Self::follow`] back.
+    fn unfollow(&self, endpoint: &str);
+
+    /// Followed endpoints that registered, each once until it is taken out. For one reader.
+    fn arrivals(&self) -> BoxStream<'static, Box<str>>;
+
+    /// Tells subscribers of something that services did with a device.
+    fn publish(&self, event: Event);
 
     /// Puts object definitions in force.
     fn use_models(&self, models: Arc<ObjectModels>);
@@ -145,6 +158,22 @@ impl Engine for crate::engine::EngineHandle {
 
     fn arrival(&self, endpoint: &str) -> oneshot::Receiver<()> {
         self.arrival(endpoint)
+    }
+
+    fn follow(&self, endpoint: &str) {
+        self.follow(endpoint);
+    }
+
+    fn unfollow(&self, endpoint: &str) {
+        self.unfollow(endpoint);
+    }
+
+    fn arrivals(&self) -> BoxStream<'static, Box<str>> {
+        self.arrivals().boxed()
+    }
+
+    fn publish(&self, event: Event) {
+        self.publish(event);
     }
 
     fn use_models(&self, models: Arc<ObjectModels>) {

@@ -51,16 +51,19 @@ pub enum Table {
     Profiles,
     /// Persistent commands to devices by id.
     Rpc,
+    /// Shared attributes of a device by endpoint client name.
+    SharedAttributes,
 }
 
 impl Table {
     /// Every table.
-    pub const ALL: [Self; 5] = [
+    pub const ALL: [Self; 6] = [
         Self::Tokens,
         Self::Devices,
         Self::Models,
         Self::Profiles,
         Self::Rpc,
+        Self::SharedAttributes,
     ];
 
     /// Name of the table, as stored and as the metric label.
@@ -72,6 +75,7 @@ impl Table {
             Self::Models => "models",
             Self::Profiles => "profiles",
             Self::Rpc => "rpc",
+            Self::SharedAttributes => "shared_attributes",
         }
     }
 }

@@ -1,12 +1,13 @@
 //! An engine that holds what a test puts into it.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::net::SocketAddr;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 
 use futures_util::FutureExt;
 use futures_util::future::ready;
+use futures_util::stream::{BoxStream, StreamExt};
 use rookery::engine::endpoint::plan::ProfilePlan;
 use rookery::proto::lwm2m::LwM2mVersion;
 use rookery::proto::lwm2m::link::ObjectLinks;
@@ -17,7 +18,8 @@ use rookery::services::engine::{
     PendingRequest, ProfileError, ProfileId, ProfileParts, RegistrationView, SecurityMode,
     TelemetryView,
 };
-use tokio::sync::{broadcast, oneshot};
+use tokio::sync::{broadcast, mpsc, oneshot};
+use tokio_stream::wrappers::UnboundedReceiverStream;
 
 /// Shards, and endpoints looked at per `list`.
 const SHARDS: u16 = 2;
@@ -43,6 +45,8 @@ pub struct FakeEngine {
     pub outcomes: Mutex<VecDeque<DeviceOutcome>>,
     unanswered: Mutex<Vec<(oneshot::Sender<()>, oneshot::Sender<DeviceOutcome>)>>,
     waiting: Mutex<Vec<(String, oneshot::Sender<()>)>>,
+    followed: Mutex<BTreeSet<String>>,
+    arrivals: Mutex<Option<mpsc::UnboundedSender<Box<str>>>>,
 }
 
 impl FakeEngine {
@@ -57,6 +61,8 @@ impl FakeEngine {
             outcomes: Mutex::default(),
             unanswered: Mutex::default(),
             waiting: Mutex::default(),
+            followed: Mutex::default(),
+            arrivals: Mutex::default(),
         }
     }
 
@@ -70,6 +76,11 @@ impl FakeEngine {
         let mut waiting = self.waiting.lock().unwrap();
         while let Some(at) = waiting.iter().position(|(name, _)| *name == endpoint) {
             let _ = waiting.swap_remove(at).1.send(());
+        }
+        if self.followed.lock().unwrap().contains(&endpoint)
+            && let Some(arrivals) = &*self.arrivals.lock().unwrap()
+        {
+            arrivals.send(endpoint.into()).unwrap();
         }
     }
 
@@ -225,6 +236,24 @@ impl Engine for FakeEngine {
         let mut waiting = self.waiting.lock().unwrap();
         waiting.push((endpoint.to_owned(), sender));
         receiver
+    }
+
+    fn follow(&self, endpoint: &str) {
+        self.followed.lock().unwrap().insert(endpoint.to_owned());
+    }
+
+    fn unfollow(&self, endpoint: &str) {
+        self.followed.lock().unwrap().remove(endpoint);
+    }
+
+    fn arrivals(&self) -> BoxStream<'static, Box<str>> {
+        let (sender, receiver) = mpsc::unbounded_channel();
+        *self.arrivals.lock().unwrap() = Some(sender);
+        UnboundedReceiverStream::new(receiver).boxed()
+    }
+
+    fn publish(&self, event: Event) {
+        let _ = self.events.send(Arc::new(event));
     }
 
     fn use_models(&self, _models: Arc<ObjectModels>) {}

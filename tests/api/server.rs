@@ -6,6 +6,7 @@ use std::time::Duration;
 use rookery::api::{self, Api, ListenerView, Options, Peer};
 use rookery::ops::health::{Health, Phase};
 use rookery::ops::metrics::Exporter;
+use rookery::services::attributes::Attributes;
 use rookery::services::devices::Devices;
 use rookery::services::engine::Engine;
 use rookery::services::events::EventFeed;
@@ -80,7 +81,14 @@ impl Server {
             models.clone(),
             store.clone(),
         );
+        let attributes = Attributes::load(
+            engine.clone(),
+            devices.clone(),
+            models.clone(),
+            store.clone(),
+        );
         let api = Api {
+            attributes: Arc::new(attributes.await.unwrap()),
             rpc: Arc::new(rpc.await.unwrap()),
             devices,
             engine,

@@ -88,6 +88,8 @@ pub const METRICS: &[MetricDoc] = &[
     metric("lwm2m_rpc_commands_total", Counter, &["mode", "result"], "Commands of callers that ended, by result."),
     metric("lwm2m_rpc_duration_seconds", Histogram, &[], "Time until the answer to a twoway command, or until it failed."),
     metric("lwm2m_rpc_pending", Gauge, &[], "Persistent commands that wait for their device."),
+    metric("lwm2m_shared_attribute_writes_total", Counter, &["result"], "Shared attributes settled with their device, by result."),
+    metric("lwm2m_shared_attributes_pending", Gauge, &[], "Shared attributes that wait for their device."),
     metric("lwm2m_events_lost_total", Counter, &[], "Events that readers of the event feed did not get because they were too slow."),
     metric("lwm2m_event_streams", Gauge, &[], "Open event streams."),
     metric("lwm2m_api_requests_total", Counter, &["method", "route", "status"], "API requests by route template and status."),

@@ -33,7 +33,7 @@ pub(super) struct Asked {
 }
 
 /// A request to a device. Dropped before it is over, it is taken back: nobody waits for it.
-pub(super) struct Flight {
+pub(in crate::services) struct Flight {
     engine: Arc<dyn Engine>,
     endpoint: String,
     ticket: u64,
@@ -45,7 +45,7 @@ pub(super) struct Flight {
 }
 
 /// What happens to a request.
-pub(super) enum Progress {
+pub(in crate::services) enum Progress {
     /// It is sent to the device for the first time.
     Sent,
     /// It is over; `None` when the engine stops or forgets the device.
@@ -101,7 +101,11 @@ impl Asker {
 }
 
 impl Flight {
-    fn new(engine: Arc<dyn Engine>, endpoint: &str, pending: PendingRequest) -> Self {
+    pub(in crate::services) fn new(
+        engine: Arc<dyn Engine>,
+        endpoint: &str,
+        pending: PendingRequest,
+    ) -> Self {
         Self {
             engine,
             endpoint: endpoint.to_owned(),
@@ -115,7 +119,7 @@ impl Flight {
 
     /// What happens next: that it is sent, when it is, then how it ended. Nothing is lost when the
     /// wait is given up before it resolves.
-    pub(super) async fn progress(&mut self) -> Progress {
+    pub(in crate::services) async fn progress(&mut self) -> Progress {
         loop {
             tokio::select! {
                 biased;
@@ -134,21 +138,21 @@ impl Flight {
     }
 
     /// How it ended; `None` when the engine stops or forgets the device.
-    pub(super) async fn done(&mut self) -> Option<DeviceOutcome> {
+    pub(in crate::services) async fn done(&mut self) -> Option<DeviceOutcome> {
         let outcome = (&mut self.done).await.ok();
         self.over = true;
         outcome
     }
 
     /// How it ended, if it has.
-    pub(super) fn try_done(&mut self) -> Option<DeviceOutcome> {
+    pub(in crate::services) fn try_done(&mut self) -> Option<DeviceOutcome> {
         let outcome = self.done.try_recv().ok()?;
         self.over = true;
         Some(outcome)
     }
 
     /// Takes the request back; it ends soon.
-    pub(super) fn cancel(&self) {
+    pub(in crate::services) fn cancel(&self) {
         // An engine too busy for this lets the request run into its timeout.
         let _ = self.engine.cancel_request(&self.endpoint, self.ticket);
     }

@@ -7,6 +7,7 @@ use std::sync::atomic::Ordering::Relaxed;
 use std::sync::{Arc, Mutex};
 
 use futures_util::future::{FutureExt, ready};
+use futures_util::stream::{self, BoxStream, StreamExt};
 use serde_json::json;
 use tokio::sync::{broadcast, mpsc, oneshot};
 
@@ -246,6 +247,16 @@ impl Engine for Scripted {
         waiting.entry(endpoint.to_owned()).or_default().push(sender);
         receiver
     }
+
+    fn follow(&self, _: &str) {}
+
+    fn unfollow(&self, _: &str) {}
+
+    fn arrivals(&self) -> BoxStream<'static, Box<str>> {
+        stream::pending().boxed()
+    }
+
+    fn publish(&self, _: Event) {}
 
     fn use_models(&self, _: Arc<ObjectModels>) {}
 
