@@ -3,12 +3,13 @@
 use std::fs::{self, File};
 use std::net::{Ipv4Addr, SocketAddr, TcpListener, UdpSocket};
 use std::process::{Child, Command, ExitStatus, Stdio};
+use std::sync::OnceLock;
 use std::time::Duration;
 
-use serde_json::Value;
+use serde_json::{Value, json};
 use tempfile::TempDir;
 
-use super::http::{self, EventStream};
+use super::http::{self, Answer, EventStream};
 use super::wait::{eventually, until};
 
 const START: Duration = Duration::from_secs(20);
@@ -57,6 +58,31 @@ impl Engine {
         engine
     }
 
+    /// One that the tests of a binary share; it ends with the binary, whichever way that ends.
+    pub fn shared(prepare: impl FnOnce(&Self)) -> &'static Self {
+        static SHARED: OnceLock<Engine> = OnceLock::new();
+        SHARED.get_or_init(|| {
+            let engine = Self::start();
+            engine.end_with_this_process();
+            prepare(&engine);
+            engine
+        })
+    }
+
+    /// What is static is never dropped: a companion that sees this process end does what `drop` does.
+    fn end_with_this_process(&self) {
+        let companion = Command::new("sh")
+            .args(["-c", "cat; kill -KILL \"$1\"; rm -rf \"$2\"", "sh"])
+            .arg(self.process.id().to_string())
+            .arg(self.directory.path())
+            .stdin(Stdio::piped())
+            .stdout(Stdio::null())
+            .spawn()
+            .expect("a shell starts");
+        // Its standard input stays open as long as this process lives.
+        std::mem::forget(companion);
+    }
+
     /// Where devices reach it.
     pub fn coap(&self) -> SocketAddr {
         self.coap
@@ -72,6 +98,65 @@ impl Engine {
     /// The status of `GET path`.
     pub fn status(&self, path: &str) -> u16 {
         http::get(self.http, path).expect("the API answers").status
+    }
+
+    /// What a request with a JSON body brings.
+    pub fn send_json(&self, method: &str, path: &str, body: &Value) -> Answer {
+        let body = body.to_string();
+        let body = ("application/json", body.as_bytes());
+        http::send(self.http, method, path, Some(body)).expect("the API answers")
+    }
+
+    /// Stores a device profile.
+    pub fn put_profile(&self, name: &str, profile: &Value) {
+        let answer = self.send_json("PUT", &format!("/api/v1/profiles/{name}"), profile);
+        assert!(answer.is_success(), "profile {name}: {}", answer.body);
+    }
+
+    /// Stores a device, so that it is known before it registers.
+    pub fn put_device(&self, endpoint: &str, device: &Value) {
+        let answer = self.send_json("PUT", &format!("/api/v1/devices/{endpoint}"), device);
+        assert!(answer.is_success(), "device {endpoint}: {}", answer.body);
+    }
+
+    /// Uploads an object definition in OMA's XML.
+    pub fn post_model(&self, xml: &str) {
+        let body = ("application/xml", xml.as_bytes());
+        let answer = http::send(self.http, "POST", "/api/v1/models", Some(body));
+        let answer = answer.expect("the API answers");
+        assert!(answer.is_success(), "{}", answer.body);
+    }
+
+    /// The answer to a command, which the API must give with 200; a `query` begins with `?`.
+    pub fn rpc_with(&self, endpoint: &str, query: &str, method: &str, params: &Value) -> Value {
+        let answer = self.rpc_answer(endpoint, query, method, params);
+        assert_eq!(answer.status, 200, "{method} {params}: {}", answer.body);
+        answer.json()
+    }
+
+    /// The answer to a command, as ThingsBoard words it.
+    pub fn rpc(&self, endpoint: &str, method: &str, params: &Value) -> Value {
+        self.rpc_with(endpoint, "", method, params)
+    }
+
+    /// The answer to a command, whatever its status.
+    pub fn rpc_answer(&self, endpoint: &str, query: &str, method: &str, params: &Value) -> Answer {
+        let path = format!("/api/v1/devices/{endpoint}/rpc{query}");
+        let command = json!({"method": method, "params": params});
+        self.send_json("POST", &path, &command)
+    }
+
+    /// Sum of the samples of a metric whose labels contain these.
+    pub fn metric(&self, name: &str, labels: &[&str]) -> f64 {
+        let page = http::get(self.http, "/metrics").expect("the metrics").body;
+        let samples = page.lines().filter_map(|line| line.rsplit_once(' '));
+        samples
+            .filter(|(series, _)| {
+                let metric = series.split('{').next().unwrap_or_default();
+                metric == name && labels.iter().all(|label| series.contains(label))
+            })
+            .map(|(_, value)| value.parse::<f64>().expect("a sample is a number"))
+            .sum()
     }
 
     /// The server-sent events under `path`, from now on.
@@ -137,7 +222,8 @@ impl Engine {
         http::get(self.http, "/readyz").is_ok_and(|answer| answer.status == 200)
     }
 
-    fn print_log(&self) {
+    /// Shows the newest lines of its log, for a test that fails.
+    pub fn print_log(&self) {
         let log = fs::read_to_string(self.directory.path().join("log")).unwrap_or_default();
         let lines: Vec<&str> = log.lines().collect();
         eprintln!("--- the engine's log ---");

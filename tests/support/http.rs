@@ -16,9 +16,33 @@ pub struct Answer {
     pub body: String,
 }
 
+impl Answer {
+    pub fn is_success(&self) -> bool {
+        (200..300).contains(&self.status)
+    }
+
+    /// The body, which must be JSON.
+    pub fn json(&self) -> Value {
+        serde_json::from_str(&self.body).unwrap_or_else(|e| panic!("{e}: {}", self.body))
+    }
+}
+
 /// Fetches one page over a connection of its own.
 pub fn get(server: SocketAddr, path: &str) -> io::Result<Answer> {
-    let (status, chunked, mut reader) = open(server, path, "close")?;
+    send(server, "GET", path, None)
+}
+
+/// What a request carries: its media type and its bytes.
+pub type Body<'a> = (&'a str, &'a [u8]);
+
+/// Sends one request over a connection of its own.
+pub fn send(
+    server: SocketAddr,
+    method: &str,
+    path: &str,
+    body: Option<Body<'_>>,
+) -> io::Result<Answer> {
+    let (status, chunked, mut reader) = open(server, method, path, "close", body)?;
     let mut body = Vec::new();
     if chunked {
         while let Some(chunk) = read_chunk(&mut reader)? {
@@ -48,7 +72,8 @@ pub struct EventStream {
 impl EventStream {
     /// Returns when the server has begun the stream.
     pub fn open(server: SocketAddr, path: &str) -> Self {
-        let (status, chunked, reader) = open(server, path, "keep-alive").expect("the API answers");
+        let (status, chunked, reader) =
+            open(server, "GET", path, "keep-alive", None).expect("the API answers");
         assert_eq!(status, 200, "GET {path}");
         assert!(chunked, "a stream has no length");
         let (sender, events) = mpsc::channel();
@@ -115,15 +140,35 @@ impl EventLines {
 
 type Reader = BufReader<TcpStream>;
 
-fn open(server: SocketAddr, path: &str, connection: &str) -> io::Result<(u16, bool, Reader)> {
+fn open(
+    server: SocketAddr,
+    method: &str,
+    path: &str,
+    connection: &str,
+    body: Option<Body<'_>>,
+) -> io::Result<(u16, bool, Reader)> {
     let mut stream = TcpStream::connect_timeout(&server, PATIENCE)?;
     stream.set_read_timeout(Some(PATIENCE * 3))?;
-    write!(
-        stream,
-        "GET {path} HTTP/1.1\r\nHost: {server}\r\nConnection: {connection}\r\n\r\n"
-    )?;
+    let mut request =
+        format!("{method} {path} HTTP/1.1\r\nHost: {server}\r\nConnection: {connection}\r\n")
+            .into_bytes();
+    if let Some((media_type, bytes)) = body {
+        let length = bytes.len();
+        write!(
+            request,
+            "Content-Type: {media_type}\r\nContent-Length: {length}\r\n"
+        )?;
+    }
+    request.extend(b"\r\n");
+    request.extend(body.map_or(&[][..], |(_, bytes)| bytes));
+    // A server that refuses a body closes the connection without having read all of it.
+    let written = stream.write_all(&request);
     let mut reader = BufReader::new(stream);
-    let status = read_line(&mut reader)?
+    let first = read_line(&mut reader)?;
+    if first.is_empty() {
+        written?;
+    }
+    let status = first
         .split(' ')
         .nth(1)
         .and_then(|code| code.parse().ok())

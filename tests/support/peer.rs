@@ -19,6 +19,7 @@ pub struct Peer {
     socket: UdpSocket,
     /// Requests of the engine nobody has looked at yet.
     requests: VecDeque<Vec<u8>>,
+    last_mid: u16,
 }
 
 impl Peer {
@@ -30,7 +31,14 @@ impl Peer {
         Self {
             socket,
             requests: VecDeque::new(),
+            last_mid: 0x1000,
         }
+    }
+
+    /// A message id this peer has not used yet.
+    pub fn next_mid(&mut self) -> u16 {
+        self.last_mid += 1;
+        self.last_mid
     }
 
     pub fn send(&self, datagram: &[u8]) {
@@ -82,7 +90,7 @@ impl Peer {
     }
 
     /// The next request of the engine.
-    fn request(&mut self) -> Vec<u8> {
+    pub fn request(&mut self) -> Vec<u8> {
         if let Some(request) = self.requests.pop_front() {
             return request;
         }

@@ -14,14 +14,11 @@ fn write(device: &DeviceKnowledge, key: &str, value: Json) -> AttributeWrite {
     }
 }
 
+type Sent = (String, WriteMode, Vec<(String, Value)>);
+
 /// Path, mode and records of the Write; `None` when nothing is to be written.
 #[track_caller]
-fn sent(
-    device: &DeviceKnowledge,
-    key: &str,
-    value: Json,
-    has: Json,
-) -> Option<(String, WriteMode, Vec<(String, Value)>)> {
+fn sent(device: &DeviceKnowledge, key: &str, value: Json, has: Json) -> Option<Sent> {
     let write = write(device, key, value);
     let known = write.known(&has, device);
     match write.command(&known, device).unwrap()? {
