@@ -5,6 +5,7 @@ pub mod devices;
 pub mod endpoint_locks;
 pub mod engine;
 pub mod events;
+pub mod history;
 pub mod models;
 pub mod profiles;
 pub mod provisioning;

@@ -127,6 +127,7 @@ pub(super) async fn remove(
     if matches!(deleted, Ok(()) | Err(DevicesError::NotFound { .. })) {
         state.rpc.forget(&endpoint).await?;
         state.attributes.forget(&endpoint).await?;
+        state.history.forget(&endpoint).await?;
     }
     deleted?;
     Ok(StatusCode::NO_CONTENT)

@@ -9,6 +9,7 @@ use crate::services::attributes::AttributesError;
 use crate::services::devices::DevicesError;
 use crate::services::engine::EngineError;
 use crate::services::events::TooManyReaders;
+use crate::services::history::HistoryError;
 use crate::services::models::{MAX_UPLOADED, ModelsError, ParseModelKeyError};
 use crate::services::profiles::{MAX_BYTES, MAX_PROFILES, ProfilesError};
 use crate::services::provisioning::DeviceError;
@@ -353,6 +354,18 @@ impl From<AttributesError> for Problem {
                 }
             }
             AttributesError::Store(error) => error.into(),
+        }
+    }
+}
+
+impl From<HistoryError> for Problem {
+    fn from(error: HistoryError) -> Self {
+        let detail = error.to_string();
+        match error {
+            HistoryError::TooMany { .. } => {
+                Self::new(ProblemKind::InvalidParameter, detail).with("parameter", "limit")
+            }
+            HistoryError::Store(error) => error.into(),
         }
     }
 }

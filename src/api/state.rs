@@ -15,6 +15,7 @@ use crate::services::attributes::Attributes;
 use crate::services::devices::Devices;
 use crate::services::engine::Engine;
 use crate::services::events::EventFeed;
+use crate::services::history::History;
 use crate::services::models::Models;
 use crate::services::profiles::Profiles;
 use crate::services::rpc::Rpc;
@@ -38,6 +39,8 @@ pub struct Api {
     pub rpc: Arc<Rpc>,
     /// The shared attributes.
     pub attributes: Arc<Attributes>,
+    /// The kept telemetry.
+    pub history: History,
     /// The token service.
     pub tokens: Arc<Tokens>,
     /// The event feed.

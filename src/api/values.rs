@@ -34,7 +34,8 @@ pub(super) async fn registration(
     Ok(Json(state.devices.registration(&endpoint).await?))
 }
 
-/// Show telemetry of a device by key, newest first.
+/// Show telemetry of a device by key, newest first: the latest values, and earlier ones where the
+/// profile of the device keeps a history.
 #[utoipa::path(
     get,
     path = "/api/v1/devices/{endpoint}/telemetry",
@@ -48,6 +49,7 @@ pub(super) async fn registration(
     ),
     responses(
         (status = 200, body = BTreeMap<String, Vec<TimedValue>>),
+        (status = 400, body = ProblemSchema, content_type = "application/problem+json"),
         (status = 404, body = ProblemSchema, content_type = "application/problem+json"),
     ),
 )]
@@ -66,5 +68,6 @@ pub(super) async fn telemetry(
             .number("limit", 1, MAX_VALUES)?
             .unwrap_or(DEFAULT_VALUES),
     };
-    Ok(Json(state.devices.telemetry(&endpoint, &query).await?))
+    let latest = state.devices.telemetry(&endpoint, &query).await?;
+    Ok(Json(state.history.add(&endpoint, &query, latest)?))
 }

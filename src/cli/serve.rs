@@ -15,6 +15,7 @@ use rookery::services::attributes::Attributes;
 use rookery::services::devices::Devices;
 use rookery::services::engine::Engine;
 use rookery::services::events::EventFeed;
+use rookery::services::history::History;
 use rookery::services::models::Models;
 use rookery::services::profiles::Profiles;
 use rookery::services::provisioning::Provisioning;
@@ -121,6 +122,12 @@ async fn run(effective: Effective, mut reload: Reload, dev: bool) -> anyhow::Res
         store.clone(),
     );
     let attributes = Arc::new(attributes.await?);
+    let history = History::start(
+        engine.as_ref(),
+        devices.clone(),
+        profiles.clone(),
+        store.clone(),
+    );
     let (stop, stopping) = watch::channel(false);
     let subscribed = engine.clone();
     let api = Api {
@@ -130,6 +137,7 @@ async fn run(effective: Effective, mut reload: Reload, dev: bool) -> anyhow::Res
         profiles,
         rpc,
         attributes,
+        history,
         tokens: tokens.clone(),
         events: EventFeed::new(move || subscribed.subscribe(), config.api.max_event_streams),
         store,

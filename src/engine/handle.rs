@@ -13,6 +13,7 @@ use super::directory::{Admitted, Home};
 use super::endpoint::profile_parts::{PowerMode, ProfileParts};
 use super::endpoint::request::{DeviceOutcome, DeviceRequest};
 use super::event::Event;
+use super::history::Measured;
 use super::metrics::EngineMetrics;
 use super::profiles::{ProfileError, ProfileId};
 use super::shard::Shared;
@@ -236,6 +237,13 @@ impl EngineHandle {
             shared.arrivals.taken(&endpoint);
             Some((endpoint, (Some(told), shared)))
         })
+    }
+
+    /// Telemetry values of profiles that keep a history, from now on. Whoever asks first gets them;
+    /// `None` later.
+    #[must_use]
+    pub fn measurements(&self) -> Option<mpsc::Receiver<Vec<Measured>>> {
+        self.inner.shared.history.open()
     }
 
     /// Tells subscribers of something that services did with a device.

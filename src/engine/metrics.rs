@@ -243,6 +243,8 @@ pub struct ShardMetrics {
     pub handoffs: Counter,
     /// Event batches that found the bus full.
     pub events_lost: Counter,
+    /// Values for a history that found the way full.
+    pub history_lost: Counter,
     /// Datagrams the kernel dropped because the socket buffer was full.
     pub kernel_drops: Counter,
     /// Datagrams the kernel refused to send.

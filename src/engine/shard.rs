@@ -25,6 +25,7 @@ use super::endpoint::identity::IdentityKey;
 use super::endpoint::outputs::Outputs;
 use super::event::Event;
 use super::handoff::{HandedOff, Handoffs};
+use super::history::{Measured, Outlet};
 use super::locals::Locals;
 use super::metrics::ShardMetrics;
 use super::newcomers::Newcomers;
@@ -74,6 +75,8 @@ pub struct Shared {
     pub models: ArcSwap<ObjectModels>,
     /// Who waits for a device to register.
     pub arrivals: Arrivals,
+    /// Where values for a history go.
+    pub history: Outlet,
     /// Counts devices whose shard could not be told what they are provisioned with now.
     pub readmissions: std::sync::atomic::AtomicU64,
     /// Whether somebody listens to events.
@@ -117,6 +120,7 @@ pub struct Shard {
     fired: Vec<u32>,
     events: Vec<Event>,
     event_bus: mpsc::Sender<Vec<Event>>,
+    measured: Vec<Measured>,
     handoffs: Handoffs,
     requests: requests::Requests,
     rollout: Option<rollout::Rollout>,
@@ -159,6 +163,7 @@ impl Shard {
             fired: Vec::new(),
             events: Vec::new(),
             event_bus,
+            measured: Vec::new(),
             handoffs,
             requests: requests::Requests::default(),
             rollout: None,
@@ -220,6 +225,11 @@ impl Shard {
             if self.event_bus.try_send(events).is_err() {
                 self.metrics.events_lost.add(1);
             }
+        }
+        if !self.measured.is_empty() {
+            let measured = std::mem::take(&mut self.measured);
+            let lost = self.shared.history.hand_over(measured);
+            self.metrics.history_lost.add(lost as u64);
         }
     }
 

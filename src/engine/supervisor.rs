@@ -82,6 +82,7 @@ pub fn prepare(config: EngineConfig) -> Result<PreparedEngine, StartError> {
         profiles: Profiles::new(ProfilePlan::built_in_default()),
         models: Default::default(),
         arrivals: Default::default(),
+        history: Default::default(),
         readmissions: Default::default(),
         listening: AtomicBool::new(false),
         endpoints: AtomicUsize::new(0),

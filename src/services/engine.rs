@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use futures_util::future::{BoxFuture, FutureExt};
 use futures_util::stream::{BoxStream, StreamExt};
-use tokio::sync::{broadcast, oneshot};
+use tokio::sync::{broadcast, mpsc, oneshot};
 
 pub use crate::engine::command::DeviceFilter;
 pub use crate::engine::endpoint::observations::Observed;
@@ -15,6 +15,7 @@ pub use crate::engine::endpoint::request::{
 };
 pub use crate::engine::event::{Event, EventKind};
 pub use crate::engine::handle::PendingRequest;
+pub use crate::engine::history::Measured;
 pub use crate::engine::view::{
     AttributesView, DeviceContext, DeviceState, DeviceSummary, RegistrationView, SecurityMode,
     TelemetryView, TimedValue,
@@ -77,6 +78,10 @@ pub trait Engine: Send + Sync + 'static {
 
     /// Followed endpoints that registered, each once until it is taken out. For one reader.
     fn arrivals(&self) -> BoxStream<'static, Box<str>>;
+
+    /// Telemetry values of profiles that keep a history; bounded, what finds it full is dropped and
+    /// counted. For one reader: `None` when there is one.
+    fn measurements(&self) -> Option<mpsc::Receiver<Vec<Measured>>>;
 
     /// Tells subscribers of something that services did with a device.
     fn publish(&self, event: Event);
@@ -170,6 +175,10 @@ impl Engine for crate::engine::EngineHandle {
 
     fn arrivals(&self) -> BoxStream<'static, Box<str>> {
         self.arrivals().boxed()
+    }
+
+    fn measurements(&self) -> Option<mpsc::Receiver<Vec<Measured>>> {
+        self.measurements()
     }
 
     fn publish(&self, event: Event) {

@@ -53,17 +53,20 @@ pub enum Table {
     Rpc,
     /// Shared attributes of a device by endpoint client name.
     SharedAttributes,
+    /// Telemetry values by endpoint client name, key and age.
+    History,
 }
 
 impl Table {
     /// Every table.
-    pub const ALL: [Self; 6] = [
+    pub const ALL: [Self; 7] = [
         Self::Tokens,
         Self::Devices,
         Self::Models,
         Self::Profiles,
         Self::Rpc,
         Self::SharedAttributes,
+        Self::History,
     ];
 
     /// Name of the table, as stored and as the metric label.
@@ -76,6 +79,7 @@ impl Table {
             Self::Profiles => "profiles",
             Self::Rpc => "rpc",
             Self::SharedAttributes => "shared_attributes",
+            Self::History => "history",
         }
     }
 }

@@ -14,7 +14,7 @@ use rookery::proto::lwm2m::link::ObjectLinks;
 use rookery::proto::lwm2m::model::ObjectModels;
 use rookery::services::engine::{
     Admission, Answer, AttributesView, Cursor, DeviceContext, DeviceFilter, DeviceOutcome,
-    DeviceRequest, DeviceState, DeviceSummary, Engine, EngineError, EnginePage, Event,
+    DeviceRequest, DeviceState, DeviceSummary, Engine, EngineError, EnginePage, Event, Measured,
     PendingRequest, ProfileError, ProfileId, ProfileParts, RegistrationView, SecurityMode,
     TelemetryView,
 };
@@ -45,6 +45,8 @@ pub struct FakeEngine {
     pub outcomes: Mutex<VecDeque<DeviceOutcome>>,
     unanswered: Mutex<Vec<(oneshot::Sender<()>, oneshot::Sender<DeviceOutcome>)>>,
     waiting: Mutex<Vec<(String, oneshot::Sender<()>)>>,
+    /// Hands values over for the history.
+    pub measured: Mutex<Option<mpsc::Sender<Vec<Measured>>>>,
     followed: Mutex<BTreeSet<String>>,
     arrivals: Mutex<Option<mpsc::UnboundedSender<Box<str>>>>,
 }
@@ -61,6 +63,7 @@ impl FakeEngine {
             outcomes: Mutex::default(),
             unanswered: Mutex::default(),
             waiting: Mutex::default(),
+            measured: Mutex::default(),
             followed: Mutex::default(),
             arrivals: Mutex::default(),
         }
@@ -250,6 +253,12 @@ impl Engine for FakeEngine {
         let (sender, receiver) = mpsc::unbounded_channel();
         *self.arrivals.lock().unwrap() = Some(sender);
         UnboundedReceiverStream::new(receiver).boxed()
+    }
+
+    fn measurements(&self) -> Option<mpsc::Receiver<Vec<Measured>>> {
+        let (sender, receiver) = mpsc::channel(16);
+        *self.measured.lock().unwrap() = Some(sender);
+        Some(receiver)
     }
 
     fn publish(&self, event: Event) {

@@ -10,6 +10,7 @@ use rookery::services::attributes::Attributes;
 use rookery::services::devices::Devices;
 use rookery::services::engine::Engine;
 use rookery::services::events::EventFeed;
+use rookery::services::history::History;
 use rookery::services::models::Models;
 use rookery::services::profiles::{ProfileSettings, Profiles, ServerPorts};
 use rookery::services::provisioning::Provisioning;
@@ -87,7 +88,14 @@ impl Server {
             models.clone(),
             store.clone(),
         );
+        let history = History::start(
+            engine.as_ref(),
+            devices.clone(),
+            profiles.clone(),
+            store.clone(),
+        );
         let api = Api {
+            history,
             attributes: Arc::new(attributes.await.unwrap()),
             rpc: Arc::new(rpc.await.unwrap()),
             devices,

@@ -4,4 +4,5 @@
 #[allow(dead_code, reason = "every test binary uses its part of the support")]
 mod support;
 
+mod history;
 mod shared_attributes;

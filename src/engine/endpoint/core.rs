@@ -72,6 +72,15 @@ pub struct Turn<'a> {
     pub max_body: usize,
 }
 
+impl Turn<'_> {
+    /// A mapped value arrived: told while somebody listens, and to the history of the profile.
+    pub(super) fn value_arrived(&mut self, telemetry: bool, happening: impl FnOnce() -> Happening) {
+        if self.out.listening || (telemetry && self.plan.keeps_history()) {
+            self.out.happenings.push(happening());
+        }
+    }
+}
+
 /// What may happen to an endpoint.
 #[derive(Debug)]
 pub enum Input<'a> {

@@ -38,7 +38,8 @@ pub struct Outputs {
     pub arena: Vec<u8>,
     /// Datagrams to send, in order.
     pub sends: Vec<Send>,
-    /// What happened, for subscribers; filled only while somebody listens.
+    /// What happened, for subscribers; filled only while somebody listens, but for values of profiles
+    /// that keep a history.
     pub happenings: Vec<Happening>,
     /// How commands went.
     pub completions: Vec<Completion>,

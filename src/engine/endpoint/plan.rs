@@ -41,6 +41,7 @@ pub struct ProfilePlan {
     steps: Box<[PlannedStep]>,
     power: PowerMode,
     strict_object_versions: bool,
+    keeps_history: bool,
     version: u16,
 }
 
@@ -56,6 +57,7 @@ impl ProfilePlan {
             mut steps,
             power,
             strict_object_versions,
+            keeps_history,
         } = parts;
         mappings.truncate(1 << 16);
         steps.truncate(1 << 16);
@@ -65,6 +67,7 @@ impl ProfilePlan {
             steps: steps.into(),
             power,
             strict_object_versions,
+            keeps_history,
             version: 0,
         }
     }
@@ -168,6 +171,12 @@ impl ProfilePlan {
     #[must_use]
     pub fn strict_object_versions(&self) -> bool {
         self.strict_object_versions
+    }
+
+    /// Whether telemetry values are handed over for a history of them.
+    #[must_use]
+    pub fn keeps_history(&self) -> bool {
+        self.keeps_history
     }
 }
 

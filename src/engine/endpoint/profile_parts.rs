@@ -65,4 +65,6 @@ pub struct ProfileParts {
     pub power: PowerMode,
     /// An id without version means the version that follows from the LwM2M version (design 4).
     pub strict_object_versions: bool,
+    /// Telemetry values are handed over one by one, for a history of them.
+    pub keeps_history: bool,
 }

@@ -202,6 +202,10 @@ impl EngineMetrics {
             self.sum(|m| &m.events_lost),
         );
         out.single(
+            "lwm2m_history_values_lost_total",
+            self.sum(|m| &m.history_lost),
+        );
+        out.single(
             "lwm2m_udp_receive_drops_total",
             self.sum(|m| &m.kernel_drops),
         );

@@ -3,6 +3,7 @@
 use crate::engine::endpoint::profile_parts::PowerMode;
 
 use super::findings::Findings;
+use super::history::{self, History};
 use super::members::Members;
 use super::power;
 
@@ -39,10 +40,20 @@ pub(super) fn read(members: &Members<'_>, findings: &mut Findings) -> PowerMode 
     power::read(members, findings).unwrap_or_default()
 }
 
-/// Our own settings. None of ours is unknown to us.
-pub(super) fn read_extensions(members: &Members<'_>, findings: &mut Findings) -> bool {
-    members.refuse_unknown(&["strictObjectVersions"], findings);
-    members
-        .boolean("strictObjectVersions", findings)
-        .unwrap_or_default()
+/// Our own settings.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Extensions {
+    pub(super) strict_object_versions: bool,
+    pub(super) history: History,
+}
+
+/// Reads our own settings. None of ours is unknown to us.
+pub(super) fn read_extensions(members: &Members<'_>, findings: &mut Findings) -> Extensions {
+    members.refuse_unknown(&["strictObjectVersions", "history"], findings);
+    Extensions {
+        strict_object_versions: members
+            .boolean("strictObjectVersions", findings)
+            .unwrap_or_default(),
+        history: history::read(members, findings),
+    }
 }

@@ -19,7 +19,7 @@ use crate::proto::time::UnixMillis;
 use crate::services::devices::Devices;
 use crate::services::engine::{
     Admission, Answer, AttributesView, Cursor, DeviceAnswer, DeviceContext, DeviceFilter,
-    DeviceOutcome, DeviceRequest, DeviceSummary, Engine, EngineError, EnginePage, Event,
+    DeviceOutcome, DeviceRequest, DeviceSummary, Engine, EngineError, EnginePage, Event, Measured,
     PendingRequest, ProfileError, ProfileId, ProfileParts, RegistrationView, RequestError,
     TelemetryView,
 };
@@ -254,6 +254,10 @@ impl Engine for Scripted {
 
     fn arrivals(&self) -> BoxStream<'static, Box<str>> {
         stream::pending().boxed()
+    }
+
+    fn measurements(&self) -> Option<mpsc::Receiver<Vec<Measured>>> {
+        None
     }
 
     fn publish(&self, _: Event) {}
