@@ -7,6 +7,7 @@ mod devices;
 mod events;
 mod extract;
 mod import;
+mod log;
 mod models;
 mod openapi;
 mod probes;

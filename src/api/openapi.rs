@@ -9,7 +9,7 @@ use utoipa::{Modify, OpenApi};
 
 use super::auth::Viewer;
 use super::{
-    attributes, devices, events, import, models, probes, profiles, rpc, server, tokens, values,
+    attributes, devices, events, import, log, models, probes, profiles, rpc, server, tokens, values,
 };
 
 #[derive(OpenApi)]
@@ -26,6 +26,7 @@ use super::{
         import::devices,
         values::registration,
         values::telemetry,
+        log::show,
         attributes::show,
         attributes::put,
         attributes::remove,

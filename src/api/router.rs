@@ -10,7 +10,7 @@ use axum::routing::{delete, get, post, put};
 use super::problem::{Problem, ProblemKind};
 use super::state::{Api, State};
 use super::{
-    accounting, attributes, devices, events, import, models, openapi, probes, profiles, rpc,
+    accounting, attributes, devices, events, import, log, models, openapi, probes, profiles, rpc,
     server, tokens, values,
 };
 
@@ -42,6 +42,7 @@ pub fn router(api: Api) -> Router {
             "/api/v1/devices/{endpoint}/attributes/shared",
             put(attributes::put).delete(attributes::remove),
         )
+        .route("/api/v1/devices/{endpoint}/log", get(log::show))
         .route("/api/v1/devices/{endpoint}/events", get(events::of_device))
         .route(
             "/api/v1/devices/{endpoint}/rpc",

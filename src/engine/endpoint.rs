@@ -9,6 +9,7 @@ pub mod core;
 pub mod describe;
 mod exchange;
 pub mod identity;
+pub mod journal;
 mod notification;
 pub mod observations;
 pub mod outputs;

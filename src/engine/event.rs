@@ -61,6 +61,8 @@ pub enum EventKind {
         state: &'static str,
         reason: Option<String>,
     },
+    /// An entry of the transport log.
+    TransportLog { level: &'static str, text: Arc<str> },
     /// A value was discarded or a request failed.
     Problem {
         reason: &'static str,
@@ -81,6 +83,7 @@ impl EventKind {
             Self::Telemetry { .. } => "telemetry",
             Self::Attribute { .. } => "attribute",
             Self::SharedAttribute { .. } => "sharedAttribute",
+            Self::TransportLog { .. } => "transportLog",
             Self::Problem { .. } => "problem",
         }
     }

@@ -10,6 +10,7 @@ use tokio::sync::{broadcast, mpsc, oneshot};
 
 use super::command::{Command, DeviceFilter, Inspect, RequestReply};
 use super::directory::{Admitted, Home};
+use super::endpoint::journal::Severity;
 use super::endpoint::profile_parts::{PowerMode, ProfileParts};
 use super::endpoint::request::{DeviceOutcome, DeviceRequest};
 use super::event::Event;
@@ -17,7 +18,9 @@ use super::history::Measured;
 use super::metrics::EngineMetrics;
 use super::profiles::{ProfileError, ProfileId};
 use super::shard::Shared;
-use super::view::{AttributesView, DeviceContext, DeviceSummary, RegistrationView, TelemetryView};
+use super::view::{
+    AttributesView, DeviceContext, DeviceSummary, LogEntry, RegistrationView, TelemetryView,
+};
 use crate::proto::lwm2m::model::ObjectModels;
 
 /// Commands that may wait for a shard; more are refused with [`EngineError::Busy`].
@@ -271,6 +274,36 @@ impl EngineHandle {
     /// See [`summary`](Self::summary).
     pub async fn attributes(&self, endpoint: &str) -> Result<Option<AttributesView>, EngineError> {
         self.inspect(endpoint, Inspect::Attributes).await
+    }
+
+    /// The newest entries of the transport log of an endpoint, newest first.
+    ///
+    /// # Errors
+    /// See [`summary`](Self::summary).
+    pub async fn log(
+        &self,
+        endpoint: &str,
+        limit: usize,
+    ) -> Result<Option<Vec<LogEntry>>, EngineError> {
+        self.inspect(endpoint, |reply| Inspect::Log(limit, reply))
+            .await
+    }
+
+    /// Adds to the transport log of an endpoint, if its profile wants it and its shard has time.
+    pub fn note(&self, endpoint: &str, severity: Severity, text: String) {
+        if let Some(Home { shard, slot }) = self.inner.shared.directory.home(endpoint) {
+            let endpoint = endpoint.to_owned();
+            // A shard too busy for this has more important things to do.
+            let _ = self.send(
+                shard.into(),
+                Command::Note {
+                    slot,
+                    endpoint,
+                    severity,
+                    text,
+                },
+            );
+        }
     }
 
     /// Forgets an endpoint: registration, observations, values. `false` when the engine does not hold it.

@@ -245,6 +245,8 @@ pub struct ShardMetrics {
     pub events_lost: Counter,
     /// Values for a history that found the way full.
     pub history_lost: Counter,
+    /// Entries of transport logs.
+    pub log_entries: Counter,
     /// Datagrams the kernel dropped because the socket buffer was full.
     pub kernel_drops: Counter,
     /// Datagrams the kernel refused to send.
@@ -269,6 +271,8 @@ pub struct ShardMetrics {
     observations: [Gauge; ObservationKind::ALL.len()],
     /// Bodies being put together from blocks.
     pub bodies: Gauge,
+    /// Bytes that transport logs take.
+    pub log_bytes: Gauge,
     /// Slots that a change of a profile has not reached yet.
     pub rollout: Gauge,
 }

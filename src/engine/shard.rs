@@ -23,6 +23,7 @@ use super::config::EngineConfig;
 use super::directory::Directory;
 use super::endpoint::identity::IdentityKey;
 use super::endpoint::outputs::Outputs;
+use super::endpoint::profile_parts::LogLevel;
 use super::event::Event;
 use super::handoff::{HandedOff, Handoffs};
 use super::history::{Measured, Outlet};
@@ -35,6 +36,7 @@ use super::slab::Slab;
 mod answers;
 mod dispatch;
 mod inspect;
+mod logs;
 mod requests;
 mod residence;
 mod rollout;
@@ -121,6 +123,9 @@ pub struct Shard {
     events: Vec<Event>,
     event_bus: mpsc::Sender<Vec<Event>>,
     measured: Vec<Measured>,
+    logs: logs::Logs,
+    /// How much is logged of devices whose profile does not say.
+    log_level: LogLevel,
     handoffs: Handoffs,
     requests: requests::Requests,
     rollout: Option<rollout::Rollout>,
@@ -164,6 +169,8 @@ impl Shard {
             events: Vec::new(),
             event_bus,
             measured: Vec::new(),
+            logs: logs::Logs::default(),
+            log_level: LogLevel::default(),
             handoffs,
             requests: requests::Requests::default(),
             rollout: None,
@@ -191,6 +198,7 @@ impl Shard {
         }
         drop(models);
         self.take_over_profiles();
+        self.log_level = self.usual_log_level();
         self.out.listening = self
             .shared
             .listening

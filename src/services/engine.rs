@@ -8,6 +8,7 @@ use futures_util::stream::{BoxStream, StreamExt};
 use tokio::sync::{broadcast, mpsc, oneshot};
 
 pub use crate::engine::command::DeviceFilter;
+pub use crate::engine::endpoint::journal::Severity;
 pub use crate::engine::endpoint::observations::Observed;
 pub use crate::engine::endpoint::profile_parts::{PowerMode, ProfileParts};
 pub use crate::engine::endpoint::request::{
@@ -17,8 +18,8 @@ pub use crate::engine::event::{Event, EventKind};
 pub use crate::engine::handle::PendingRequest;
 pub use crate::engine::history::Measured;
 pub use crate::engine::view::{
-    AttributesView, DeviceContext, DeviceState, DeviceSummary, RegistrationView, SecurityMode,
-    TelemetryView, TimedValue,
+    AttributesView, DeviceContext, DeviceState, DeviceSummary, LogEntry, RegistrationView,
+    SecurityMode, TelemetryView, TimedValue,
 };
 pub use crate::engine::{Admission, Cursor, EngineError, ProfileError, ProfileId};
 use crate::proto::lwm2m::model::ObjectModels;
@@ -94,6 +95,12 @@ pub trait Engine: Send + Sync + 'static {
 
     /// Client attributes of an endpoint.
     fn attributes<'a>(&'a self, endpoint: &'a str) -> Answer<'a, Option<AttributesView>>;
+
+    /// The newest entries of the transport log of an endpoint, newest first.
+    fn log<'a>(&'a self, endpoint: &'a str, limit: usize) -> Answer<'a, Option<Vec<LogEntry>>>;
+
+    /// Adds to the transport log of an endpoint, if its profile wants it and the engine has time.
+    fn note(&self, endpoint: &str, severity: Severity, text: String);
 
     /// Forgets an endpoint; `false` when the engine did not hold it.
     fn remove<'a>(&'a self, endpoint: &'a str) -> Answer<'a, bool>;
@@ -195,6 +202,14 @@ impl Engine for crate::engine::EngineHandle {
 
     fn attributes<'a>(&'a self, endpoint: &'a str) -> Answer<'a, Option<AttributesView>> {
         self.attributes(endpoint).boxed()
+    }
+
+    fn log<'a>(&'a self, endpoint: &'a str, limit: usize) -> Answer<'a, Option<Vec<LogEntry>>> {
+        self.log(endpoint, limit).boxed()
+    }
+
+    fn note(&self, endpoint: &str, severity: Severity, text: String) {
+        self.note(endpoint, severity, text);
     }
 
     fn remove<'a>(&'a self, endpoint: &'a str) -> Answer<'a, bool> {

@@ -37,6 +37,7 @@ const ROUTES: &[(&str, &str, Option<Role>)] = &[
         "/api/v1/devices/{endpoint}/attributes/shared",
         Some(Role::Operator),
     ),
+    ("GET", "/api/v1/devices/{endpoint}/log", Some(Role::Viewer)),
     (
         "GET",
         "/api/v1/devices/{endpoint}/events",

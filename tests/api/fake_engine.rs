@@ -14,9 +14,9 @@ use rookery::proto::lwm2m::link::ObjectLinks;
 use rookery::proto::lwm2m::model::ObjectModels;
 use rookery::services::engine::{
     Admission, Answer, AttributesView, Cursor, DeviceContext, DeviceFilter, DeviceOutcome,
-    DeviceRequest, DeviceState, DeviceSummary, Engine, EngineError, EnginePage, Event, Measured,
-    PendingRequest, ProfileError, ProfileId, ProfileParts, RegistrationView, SecurityMode,
-    TelemetryView,
+    DeviceRequest, DeviceState, DeviceSummary, Engine, EngineError, EnginePage, Event, LogEntry,
+    Measured, PendingRequest, ProfileError, ProfileId, ProfileParts, RegistrationView,
+    SecurityMode, Severity, TelemetryView,
 };
 use tokio::sync::{broadcast, mpsc, oneshot};
 use tokio_stream::wrappers::UnboundedReceiverStream;
@@ -47,6 +47,8 @@ pub struct FakeEngine {
     waiting: Mutex<Vec<(String, oneshot::Sender<()>)>>,
     /// Hands values over for the history.
     pub measured: Mutex<Option<mpsc::Sender<Vec<Measured>>>>,
+    /// The transport log of all devices.
+    pub noted: Mutex<Vec<(String, LogEntry)>>,
     followed: Mutex<BTreeSet<String>>,
     arrivals: Mutex<Option<mpsc::UnboundedSender<Box<str>>>>,
 }
@@ -64,6 +66,7 @@ impl FakeEngine {
             unanswered: Mutex::default(),
             waiting: Mutex::default(),
             measured: Mutex::default(),
+            noted: Mutex::default(),
             followed: Mutex::default(),
             arrivals: Mutex::default(),
         }
@@ -273,6 +276,23 @@ impl Engine for FakeEngine {
 
     fn attributes<'a>(&'a self, endpoint: &'a str) -> Answer<'a, Option<AttributesView>> {
         self.answer(self.find(endpoint).map(|held| held.attributes))
+    }
+
+    fn log<'a>(&'a self, endpoint: &'a str, limit: usize) -> Answer<'a, Option<Vec<LogEntry>>> {
+        let noted = self.noted.lock().unwrap();
+        let of_device = noted.iter().rev().filter(|(name, _)| name == endpoint);
+        let log = of_device.map(|(_, entry)| entry.clone()).take(limit);
+        self.answer(self.find(endpoint).map(|_| log.collect()))
+    }
+
+    fn note(&self, endpoint: &str, severity: Severity, text: String) {
+        let mut noted = self.noted.lock().unwrap();
+        let entry = LogEntry {
+            ts: noted.len() as i64,
+            level: severity.name(),
+            text: text.into(),
+        };
+        noted.push((endpoint.to_owned(), entry));
     }
 
     fn remove<'a>(&'a self, endpoint: &'a str) -> Answer<'a, bool> {

@@ -6,3 +6,4 @@ mod support;
 
 mod history;
 mod shared_attributes;
+mod transport_log;

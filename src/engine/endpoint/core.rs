@@ -14,6 +14,7 @@ use crate::proto::time::{NEVER, Now, Tick};
 
 use super::conversation::Conversation;
 use super::identity::{IdentityKey, Place};
+use super::journal::{self, Severity};
 use super::observations::{ObservationKind, Observations};
 use super::outputs::{Happening, Outputs, To};
 use super::plan::ProfilePlan;
@@ -352,6 +353,10 @@ impl EndpointCore {
         #[cfg(test)]
         assert!(!self.fault, "injected fault");
         let woke = self.presence(turn.now.tick) == Presence::Asleep;
+        if woke && message.from_device {
+            turn.out
+                .log(Severity::Info, || "info: Client is awake!".to_owned());
+        }
         if message.from_device {
             self.heard(turn.now.tick);
         }
@@ -383,6 +388,10 @@ impl EndpointCore {
         };
         self.answer(message, &reply, turn);
         turn.out.happened(|| Happening::Registered);
+        if let Some(registration) = &self.registration {
+            let text = || journal::registered(&self.name, &id.to_string(), registration);
+            turn.out.log(Severity::Info, text);
+        }
         self.conversation = Conversation::of_steps(steps::due(turn.plan, &links, |_| true));
         self.report_unannounced(&links, turn);
     }
@@ -419,6 +428,8 @@ impl EndpointCore {
         self.arrived(turn.now.tick, message, turn.out);
         self.answer(message, &Reply::code(Code::CHANGED), turn);
         turn.out.happened(|| Happening::Updated);
+        turn.out
+            .log_addressed(|| "Updated registration.".to_owned());
         if let Some(conversation) = &mut self.conversation {
             conversation.unpark();
         }
@@ -434,6 +445,8 @@ impl EndpointCore {
         self.end_registration(turn.out);
         self.answer(message, &Reply::code(Code::DELETED), turn);
         turn.out.happened(|| Happening::Deregistered);
+        turn.out
+            .log(Severity::Info, || "info: Client unRegistration".to_owned());
     }
 
     fn on_timer(&mut self, turn: &mut Turn<'_>) {
@@ -444,9 +457,16 @@ impl EndpointCore {
         if registration.expires <= now {
             self.end_registration(turn.out);
             turn.out.happened(|| Happening::Expired);
+            turn.out.log(Severity::Info, || {
+                "info: Client unRegistration: its lifetime is over".to_owned()
+            });
             return;
         }
         if self.asleep_from() <= now {
+            if self.reachable {
+                turn.out
+                    .log(Severity::Info, || "info: Client is sleeping!".to_owned());
+            }
             self.reachable = false;
         }
         self.on_exchange_timer(turn);

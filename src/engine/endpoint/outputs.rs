@@ -7,7 +7,9 @@ use crate::proto::lwm2m::operation::Operation;
 use crate::proto::lwm2m::{Path, Value};
 use crate::proto::time::UnixMillis;
 
+use super::journal::LogLine;
 use super::observations::ObservationKind;
+use super::profile_parts::LogLevel;
 use super::request::DeviceOutcome;
 
 /// Whom a datagram is for.
@@ -43,6 +45,12 @@ pub struct Outputs {
     pub happenings: Vec<Happening>,
     /// How commands went.
     pub completions: Vec<Completion>,
+    /// What the transport log is to say.
+    pub log: Vec<LogLine>,
+    /// How much it is to say of the device being run.
+    pub log_level: LogLevel,
+    /// Values of the answer being handled, in words.
+    pub(super) answer_values: Option<String>,
     /// Whether somebody listens.
     pub listening: bool,
     /// The device is at the sender's address from now on.
@@ -68,6 +76,8 @@ impl Outputs {
     pub fn forget_call(&mut self) {
         self.sends.clear();
         self.happenings.clear();
+        self.log.clear();
+        self.answer_values = None;
         self.completions.clear();
         self.adopt_sender = false;
         self.verified = false;

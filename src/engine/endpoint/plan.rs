@@ -5,7 +5,7 @@ use std::sync::Arc;
 use crate::proto::lwm2m::link::ObjectLinks;
 use crate::proto::lwm2m::{Path, ResourceType, ResourceTypes, Version};
 
-use super::profile_parts::{PlannedPath, PlannedStep, PowerMode, ProfileParts};
+use super::profile_parts::{LogLevel, PlannedPath, PlannedStep, PowerMode, ProfileParts};
 
 /// What becomes of a value.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -42,6 +42,7 @@ pub struct ProfilePlan {
     power: PowerMode,
     strict_object_versions: bool,
     keeps_history: bool,
+    transport_log: Option<LogLevel>,
     version: u16,
 }
 
@@ -58,6 +59,7 @@ impl ProfilePlan {
             power,
             strict_object_versions,
             keeps_history,
+            transport_log,
         } = parts;
         mappings.truncate(1 << 16);
         steps.truncate(1 << 16);
@@ -68,6 +70,7 @@ impl ProfilePlan {
             power,
             strict_object_versions,
             keeps_history,
+            transport_log,
             version: 0,
         }
     }
@@ -177,6 +180,12 @@ impl ProfilePlan {
     #[must_use]
     pub fn keeps_history(&self) -> bool {
         self.keeps_history
+    }
+
+    /// How much of a conversation is logged; `None` leaves it to the size of the fleet.
+    #[must_use]
+    pub fn transport_log(&self) -> Option<LogLevel> {
+        self.transport_log
     }
 }
 

@@ -211,6 +211,11 @@ impl EngineMetrics {
         );
         out.single("lwm2m_udp_send_errors_total", self.sum(|m| &m.send_errors));
         out.single("lwm2m_profile_rollout_slots", self.gauge(|m| &m.rollout));
+        out.single(
+            "lwm2m_transport_log_entries_total",
+            self.sum(|m| &m.log_entries),
+        );
+        out.single("lwm2m_transport_log_bytes", self.gauge(|m| &m.log_bytes));
         out.single("lwm2m_block_bodies", self.gauge(|m| &m.bodies));
         out.family("lwm2m_shard_busy_seconds_total");
         for (shard, metrics) in self.shards.iter().enumerate() {

@@ -79,6 +79,8 @@ pub const METRICS: &[MetricDoc] = &[
     metric("lwm2m_handoffs_total", Counter, &[], "Datagrams passed on to the shard that owns the endpoint."),
     metric("lwm2m_event_batches_lost_total", Counter, &[], "Batches of events that found the way to the event feed full."),
     metric("lwm2m_history_values_lost_total", Counter, &[], "Telemetry values for a history that found the way to it full."),
+    metric("lwm2m_transport_log_entries_total", Counter, &[], "Entries written to the transport logs of devices."),
+    metric("lwm2m_transport_log_bytes", Gauge, &[], "Memory that the transport logs of devices take."),
     metric("lwm2m_shard_panics_total", Counter, &[], "Datagrams and turns lost to a panic outside an endpoint."),
     metric("lwm2m_udp_send_errors_total", Counter, &[], "Datagrams the kernel refused to send."),
     metric("lwm2m_udp_receive_drops_total", Counter, &[], "Datagrams the kernel dropped because the receive buffer was full."),

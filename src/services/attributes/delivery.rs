@@ -4,6 +4,7 @@ use std::collections::HashSet;
 use std::sync::Arc;
 use std::time::Duration;
 
+use serde_json::Value;
 use tokio::sync::Notify;
 use tracing::warn;
 
@@ -13,7 +14,7 @@ use crate::proto::lwm2m::Record;
 use crate::proto::time::UnixMillis;
 use crate::services::engine::{
     DeviceAnswer, DeviceCommand, DeviceOutcome, DeviceRequest, EngineError, Event, EventKind,
-    RequestError,
+    RequestError, Severity,
 };
 use crate::services::rpc::{AttributeWrite, DeviceKnowledge, Flight, Progress};
 use crate::services::storage::StoreError;
@@ -322,6 +323,7 @@ impl Delivery {
     ) {
         let ts = self.keeper.clock.now();
         let result = settled.label();
+        let said = settled.in_words(key, &attribute.value);
         let (state, reason) = match settled {
             Settled::Unmapped => (None, None),
             Settled::Written | Settled::Unchanged => (Some(WriteState::Written), None),
@@ -337,6 +339,9 @@ impl Delivery {
         });
         if !self.note(key, attribute.ts, write).await {
             return;
+        }
+        if let Some((severity, text)) = said {
+            self.keeper.engine.note(&self.endpoint, severity, text);
         }
         metrics::counter!("lwm2m_shared_attribute_writes_total", "result" => result).increment(1);
         if let Some(state) = state {
@@ -395,6 +400,30 @@ impl Attempt {
 }
 
 impl Settled {
+    /// What the log of the device says, in ThingsBoard's words where it has some. The Write itself is
+    /// in the log already.
+    fn in_words(&self, key: &str, value: &Value) -> Option<(Severity, String)> {
+        Some(match self {
+            Self::Written | Self::Failed(_) | Self::Unanswered(_) => return None,
+            Self::Unmapped => (
+                Severity::Error,
+                format!(
+                    "error: Failed update resource onAttributesUpdate {key} is not configured in the device profile!."
+                ),
+            ),
+            Self::Unchanged => (
+                Severity::Warn,
+                format!(
+                    "warn: Didn't update the {key} resource - value - {value}. Value is not changed"
+                ),
+            ),
+            Self::Refused(reason) => (
+                Severity::Error,
+                format!("error: Failed update resource {key} value - {value}. {reason}"),
+            ),
+        })
+    }
+
     const fn label(&self) -> &'static str {
         match self {
             Self::Unmapped => "unmapped",

@@ -109,10 +109,7 @@ async fn world(store: &MemoryStore) -> (Arc<Devices>, Arc<Profiles>) {
         let text = json!({"rookery": {"history": history}}).to_string();
         let configuration = RawValue::from_string(text).unwrap();
         profiles.put(name, configuration).await.unwrap();
-        let body = DeviceBody {
-            profile: Some(name.to_owned()),
-            ..DeviceBody::default()
-        };
+        let body: DeviceBody = serde_json::from_value(json!({"profile": name})).unwrap();
         devices.put(name, body).await.unwrap();
     }
     (devices, profiles)

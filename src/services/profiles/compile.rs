@@ -27,6 +27,7 @@ pub(super) fn compile(
         steps: steps(asked),
         power: configuration.power,
         strict_object_versions: configuration.extensions.strict_object_versions,
+        transport_log: configuration.extensions.transport_log,
         keeps_history: configuration.extensions.history != History::None,
     };
     set_types(&mut parts, models);

@@ -1,6 +1,6 @@
 //! `clientLwM2mSettings`, and what is ours under `rookery`.
 
-use crate::engine::endpoint::profile_parts::PowerMode;
+use crate::engine::endpoint::profile_parts::{LogLevel, PowerMode};
 
 use super::findings::Findings;
 use super::history::{self, History};
@@ -45,15 +45,22 @@ pub(super) fn read(members: &Members<'_>, findings: &mut Findings) -> PowerMode 
 pub(super) struct Extensions {
     pub(super) strict_object_versions: bool,
     pub(super) history: History,
+    pub(super) transport_log: Option<LogLevel>,
 }
 
 /// Reads our own settings. None of ours is unknown to us.
 pub(super) fn read_extensions(members: &Members<'_>, findings: &mut Findings) -> Extensions {
-    members.refuse_unknown(&["strictObjectVersions", "history"], findings);
+    members.refuse_unknown(
+        &["strictObjectVersions", "history", "transportLog"],
+        findings,
+    );
     Extensions {
         strict_object_versions: members
             .boolean("strictObjectVersions", findings)
             .unwrap_or_default(),
         history: history::read(members, findings),
+        transport_log: members
+            .choice("transportLog", &["off", "error", "info"], findings)
+            .map(|level| [LogLevel::Off, LogLevel::Error, LogLevel::Info][level]),
     }
 }

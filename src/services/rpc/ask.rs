@@ -7,7 +7,10 @@ use tokio::sync::oneshot;
 use super::CallOptions;
 use super::call::{DeviceKnowledge, Prepared, Question, RpcCall, RpcResponse, prepare};
 use super::count::Ended;
-use crate::services::engine::{DeviceOutcome, DeviceRequest, Engine, EngineError, PendingRequest};
+use super::refusal::quoted;
+use crate::services::engine::{
+    DeviceOutcome, DeviceRequest, Engine, EngineError, PendingRequest, Severity,
+};
 use crate::services::models::Models;
 
 /// Puts commands to devices.
@@ -82,7 +85,11 @@ impl Asker {
                 let ended = Ended::of_response(&response);
                 return Ok(Handed::Answered(response, ended));
             }
-            Err(response) => return Ok(Handed::Answered(response, Ended::Refused)),
+            Err(response) => {
+                let text = refused(call, &response);
+                self.engine.note(endpoint, Severity::Error, text);
+                return Ok(Handed::Answered(response, Ended::Refused));
+            }
         };
         let request = DeviceRequest {
             command: question.command.clone(),
@@ -164,6 +171,15 @@ impl Drop for Flight {
             self.cancel();
         }
     }
+}
+
+/// ThingsBoard's text in the log of a device.
+fn refused(call: &RpcCall, response: &RpcResponse) -> String {
+    let params = call.params.as_ref();
+    let params = params.map_or(String::new(), |params| quoted(&params.to_string()));
+    let method = quoted(&call.method);
+    let reason = response.error.as_deref().unwrap_or_default();
+    format!("[error]: Request [{method} {params}] validation failed. Reason: {reason}")
 }
 
 fn not_registered() -> Handed {

@@ -403,7 +403,7 @@ async fn our_own_settings_are_all_known() {
     assert_refused(
         json!({"rookery": {"strictObjectVersion": true}}),
         "rookery.strictObjectVersion",
-        "is not known; accepted: strictObjectVersions, history; did you mean \"strictObjectVersions\"?",
+        "is not known; accepted: strictObjectVersions, history, transportLog; did you mean \"strictObjectVersions\"?",
     )
     .await;
     assert_refused(
@@ -458,6 +458,24 @@ async fn a_history_is_none_the_latest_or_of_an_age() {
     ] {
         assert_refused(json!({"rookery": {"history": history}}), member, says).await;
     }
+}
+
+#[tokio::test]
+async fn a_transport_log_is_off_of_errors_or_of_everything() {
+    for level in ["off", "error", "info"] {
+        assert!(
+            warnings(json!({"rookery": {"transportLog": level}}))
+                .await
+                .is_empty()
+        );
+    }
+    let says = "is \"debug\"; accepted is one of off, error, info";
+    assert_refused(
+        json!({"rookery": {"transportLog": "debug"}}),
+        "rookery.transportLog",
+        says,
+    )
+    .await;
 }
 
 #[tokio::test]

@@ -19,9 +19,9 @@ use crate::proto::time::UnixMillis;
 use crate::services::devices::Devices;
 use crate::services::engine::{
     Admission, Answer, AttributesView, Cursor, DeviceAnswer, DeviceContext, DeviceFilter,
-    DeviceOutcome, DeviceRequest, DeviceSummary, Engine, EngineError, EnginePage, Event, Measured,
-    PendingRequest, ProfileError, ProfileId, ProfileParts, RegistrationView, RequestError,
-    TelemetryView,
+    DeviceOutcome, DeviceRequest, DeviceSummary, Engine, EngineError, EnginePage, Event, LogEntry,
+    Measured, PendingRequest, ProfileError, ProfileId, ProfileParts, RegistrationView,
+    RequestError, Severity, TelemetryView,
 };
 use crate::services::models::Models;
 use crate::services::profiles::{ProfileSettings, Profiles, ServerPorts};
@@ -271,6 +271,12 @@ impl Engine for Scripted {
     fn attributes<'a>(&'a self, _: &'a str) -> Answer<'a, Option<AttributesView>> {
         ready(Ok(None)).boxed()
     }
+
+    fn log<'a>(&'a self, _: &'a str, _: usize) -> Answer<'a, Option<Vec<LogEntry>>> {
+        ready(Ok(None)).boxed()
+    }
+
+    fn note(&self, _: &str, _: Severity, _: String) {}
 
     fn remove<'a>(&'a self, _: &'a str) -> Answer<'a, bool> {
         ready(Ok(false)).boxed()
