@@ -231,6 +231,7 @@ impl Fleet {
 
     fn with(size: usize, plan: ProfilePlan) -> Self {
         let config = EngineConfig {
+            logged_devices: 0,
             allow_unknown: true,
             newcomers_per_second: u32::MAX / 8,
             ..EngineConfig::default()

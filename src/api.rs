@@ -1,11 +1,13 @@
 //! The HTTP API: routes under `/api/v1`, and `/metrics`, `/livez`, `/readyz` beside them.
 
 mod accounting;
+mod attributes;
 mod auth;
 mod devices;
 mod events;
 mod extract;
 mod import;
+mod log;
 mod models;
 mod openapi;
 mod probes;

@@ -9,6 +9,7 @@ pub mod endpoint;
 pub mod event;
 pub mod handle;
 pub mod handoff;
+pub mod history;
 mod locals;
 pub mod metrics;
 mod newcomers;

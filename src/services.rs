@@ -1,9 +1,11 @@
 //! What the product does with devices and their values.
 
+pub mod attributes;
 pub mod devices;
 pub mod endpoint_locks;
 pub mod engine;
 pub mod events;
+pub mod history;
 pub mod models;
 pub mod profiles;
 pub mod provisioning;

@@ -17,6 +17,7 @@ const MAY_NAME: &[(&str, &[&str])] = &[
     ("engine/endpoint/flights.rs", &["proto"]),
     ("engine/endpoint/steps.rs", &["proto"]),
     ("engine/endpoint/types.rs", &["proto"]),
+    ("engine/endpoint/journal.rs", &["proto"]),
     ("engine/endpoint/notification.rs", &["proto"]),
     ("engine/endpoint/telemetry.rs", &["proto"]),
     ("engine/endpoint/observations.rs", &["proto"]),

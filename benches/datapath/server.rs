@@ -116,6 +116,7 @@ impl Engine {
     pub fn start() -> Self {
         let before = threads();
         let config = EngineConfig {
+            logged_devices: 0,
             coap: Some(SocketAddr::from((Ipv4Addr::LOCALHOST, 0))),
             shards: 1,
             allow_unknown: true,

@@ -106,7 +106,7 @@ pub(super) async fn provision(
     Ok((status, Json(device)))
 }
 
-/// Remove a device: it may not register any more, its registration, values and commands are forgotten.
+/// Remove a device: it may not register any more, its registration, values, attributes and commands are forgotten.
 #[utoipa::path(
     delete,
     path = "/api/v1/devices/{endpoint}",
@@ -123,9 +123,11 @@ pub(super) async fn remove(
     EndpointName(endpoint): EndpointName,
 ) -> Result<StatusCode, Problem> {
     let deleted = state.devices.delete(&endpoint).await;
-    // Also when it is gone already: the commands may have outlived an attempt that was cut off.
+    // Also when it is gone already: what is kept of it may have outlived an attempt that was cut off.
     if matches!(deleted, Ok(()) | Err(DevicesError::NotFound { .. })) {
         state.rpc.forget(&endpoint).await?;
+        state.attributes.forget(&endpoint).await?;
+        state.history.forget(&endpoint).await?;
     }
     deleted?;
     Ok(StatusCode::NO_CONTENT)

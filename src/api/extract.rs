@@ -66,6 +66,14 @@ impl Params {
         self.0.remove(name).filter(|value| !value.is_empty())
     }
 
+    /// The parameter as texts separated by commas.
+    pub(super) fn list(&mut self, name: &str) -> Vec<String> {
+        let text = self.text(name).unwrap_or_default();
+        let parts = text.split(',').map(str::trim);
+        let parts = parts.filter(|part| !part.is_empty());
+        parts.map(str::to_owned).collect()
+    }
+
     /// The parameter as one of `choices`.
     pub(super) fn choice<T: DeserializeOwned>(
         &mut self,

@@ -8,7 +8,9 @@ use utoipa::openapi::security::{HttpAuthScheme, HttpBuilder, SecurityScheme};
 use utoipa::{Modify, OpenApi};
 
 use super::auth::Viewer;
-use super::{devices, events, import, models, probes, profiles, rpc, server, tokens, values};
+use super::{
+    attributes, devices, events, import, log, models, probes, profiles, rpc, server, tokens, values,
+};
 
 #[derive(OpenApi)]
 #[openapi(
@@ -24,7 +26,10 @@ use super::{devices, events, import, models, probes, profiles, rpc, server, toke
         import::devices,
         values::registration,
         values::telemetry,
-        values::attributes,
+        log::show,
+        attributes::show,
+        attributes::put,
+        attributes::remove,
         rpc::call,
         rpc::list,
         rpc::show,

@@ -5,9 +5,11 @@ use axum::response::{IntoResponse, Response};
 use serde::Serialize;
 use serde_json::{Map, Value, json};
 
+use crate::services::attributes::AttributesError;
 use crate::services::devices::DevicesError;
 use crate::services::engine::EngineError;
 use crate::services::events::TooManyReaders;
+use crate::services::history::HistoryError;
 use crate::services::models::{MAX_UPLOADED, ModelsError, ParseModelKeyError};
 use crate::services::profiles::{MAX_BYTES, MAX_PROFILES, ProfilesError};
 use crate::services::provisioning::DeviceError;
@@ -107,6 +109,8 @@ problem_kinds! {
     RpcExpired UNPROCESSABLE_ENTITY "rpc-expired" "The command has expired",
     /// The device is not as a device must be.
     InvalidDevice UNPROCESSABLE_ENTITY "invalid-device" "The device is not accepted",
+    /// A shared attribute is refused.
+    InvalidAttribute UNPROCESSABLE_ENTITY "invalid-attribute" "The attribute is not accepted",
     /// The transport configuration is not as it must be.
     InvalidProfile UNPROCESSABLE_ENTITY "invalid-profile" "The profile is not accepted",
     /// The body names another endpoint than the path.
@@ -333,6 +337,35 @@ impl From<RpcError> for Problem {
             RpcError::Cursor(_) => Self::new(ProblemKind::InvalidCursor, detail),
             RpcError::Engine(error) => error.into(),
             RpcError::Store(error) => error.into(),
+        }
+    }
+}
+
+impl From<AttributesError> for Problem {
+    fn from(error: AttributesError) -> Self {
+        let detail = error.to_string();
+        match error {
+            AttributesError::Device(error) => error.into(),
+            AttributesError::Refused(fault) => {
+                let problem = Self::new(ProblemKind::InvalidAttribute, detail);
+                match fault.key() {
+                    Some(key) => problem.with("member", key),
+                    None => problem,
+                }
+            }
+            AttributesError::Store(error) => error.into(),
+        }
+    }
+}
+
+impl From<HistoryError> for Problem {
+    fn from(error: HistoryError) -> Self {
+        let detail = error.to_string();
+        match error {
+            HistoryError::TooMany { .. } => {
+                Self::new(ProblemKind::InvalidParameter, detail).with("parameter", "limit")
+            }
+            HistoryError::Store(error) => error.into(),
         }
     }
 }

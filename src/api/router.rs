@@ -5,13 +5,13 @@ use std::sync::Arc;
 use axum::Router;
 use axum::http::{Method, Uri};
 use axum::middleware::from_fn;
-use axum::routing::{delete, get, post};
+use axum::routing::{delete, get, post, put};
 
 use super::problem::{Problem, ProblemKind};
 use super::state::{Api, State};
 use super::{
-    accounting, devices, events, import, models, openapi, probes, profiles, rpc, server, tokens,
-    values,
+    accounting, attributes, devices, events, import, log, models, openapi, probes, profiles, rpc,
+    server, tokens, values,
 };
 
 /// The routes of `api`.
@@ -36,8 +36,13 @@ pub fn router(api: Api) -> Router {
         )
         .route(
             "/api/v1/devices/{endpoint}/attributes",
-            get(values::attributes),
+            get(attributes::show),
         )
+        .route(
+            "/api/v1/devices/{endpoint}/attributes/shared",
+            put(attributes::put).delete(attributes::remove),
+        )
+        .route("/api/v1/devices/{endpoint}/log", get(log::show))
         .route("/api/v1/devices/{endpoint}/events", get(events::of_device))
         .route(
             "/api/v1/devices/{endpoint}/rpc",

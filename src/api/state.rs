@@ -11,9 +11,11 @@ use tokio::sync::{Semaphore, watch};
 
 use crate::ops::health::Health;
 use crate::ops::metrics::Exporter;
+use crate::services::attributes::Attributes;
 use crate::services::devices::Devices;
 use crate::services::engine::Engine;
 use crate::services::events::EventFeed;
+use crate::services::history::History;
 use crate::services::models::Models;
 use crate::services::profiles::Profiles;
 use crate::services::rpc::Rpc;
@@ -35,6 +37,10 @@ pub struct Api {
     pub profiles: Arc<Profiles>,
     /// The command service.
     pub rpc: Arc<Rpc>,
+    /// The shared attributes.
+    pub attributes: Arc<Attributes>,
+    /// The kept telemetry.
+    pub history: History,
     /// The token service.
     pub tokens: Arc<Tokens>,
     /// The event feed.

@@ -11,9 +11,11 @@ use rookery::ops::config::{Config, Effective};
 use rookery::ops::health::{Health, Phase};
 use rookery::ops::logging;
 use rookery::ops::metrics::Exporter;
+use rookery::services::attributes::Attributes;
 use rookery::services::devices::Devices;
 use rookery::services::engine::{Engine, StateStore};
 use rookery::services::events::EventFeed;
+use rookery::services::history::History;
 use rookery::services::models::Models;
 use rookery::services::profiles::Profiles;
 use rookery::services::provisioning::Provisioning;
@@ -116,6 +118,19 @@ async fn run(effective: Effective, mut reload: Reload, dev: bool) -> anyhow::Res
         store.clone(),
     );
     let rpc = Arc::new(rpc.await?);
+    let attributes = Attributes::load(
+        engine.clone(),
+        devices.clone(),
+        models.clone(),
+        store.clone(),
+    );
+    let attributes = Arc::new(attributes.await?);
+    let history = History::start(
+        engine.as_ref(),
+        devices.clone(),
+        profiles.clone(),
+        store.clone(),
+    );
     let (stop, stopping) = watch::channel(false);
     let subscribed = engine.clone();
     let api = Api {
@@ -124,6 +139,8 @@ async fn run(effective: Effective, mut reload: Reload, dev: bool) -> anyhow::Res
         models: models.clone(),
         profiles,
         rpc,
+        attributes,
+        history,
         tokens: tokens.clone(),
         events: EventFeed::new(move || subscribed.subscribe(), config.api.max_event_streams),
         store,

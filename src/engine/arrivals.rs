@@ -1,15 +1,20 @@
 //! Who waits for a device to register.
 
+use std::sync::OnceLock;
 use std::sync::atomic::AtomicUsize;
 use std::sync::atomic::Ordering::Relaxed;
 
 use dashmap::DashMap;
-use tokio::sync::oneshot;
+use tokio::sync::{mpsc, oneshot};
 
 /// Waiters by endpoint client name. A Register looks here only while somebody waits.
 #[derive(Debug, Default)]
 pub struct Arrivals {
     waiting: DashMap<Box<str>, Vec<oneshot::Sender<()>>>,
+    /// Endpoints whose every Register is told, and whether one is in the queue already: the queue
+    /// holds each of them once at most.
+    followed: DashMap<Box<str>, bool>,
+    told: OnceLock<mpsc::UnboundedSender<Box<str>>>,
     names: AtomicUsize,
 }
 
@@ -26,6 +31,34 @@ impl Arrivals {
         receiver
     }
 
+    /// Every Register of the endpoint is told to whoever called [`Self::followed`].
+    pub fn follow(&self, endpoint: &str) {
+        if self.followed.insert(endpoint.into(), false).is_none() {
+            self.names.fetch_add(1, Relaxed);
+        }
+    }
+
+    /// Takes [`Self::follow`] back.
+    pub fn unfollow(&self, endpoint: &str) {
+        if self.followed.remove(endpoint).is_some() {
+            self.names.fetch_sub(1, Relaxed);
+        }
+    }
+
+    /// The queue of followed endpoints that registered; `None` when somebody has it already. Each
+    /// name that is taken out is to be given to [`Self::taken`].
+    pub fn followed(&self) -> Option<mpsc::UnboundedReceiver<Box<str>>> {
+        let (sender, receiver) = mpsc::unbounded_channel();
+        self.told.set(sender).ok().map(|()| receiver)
+    }
+
+    /// The name has left the queue: a further Register is told again.
+    pub fn taken(&self, endpoint: &str) {
+        if let Some(mut queued) = self.followed.get_mut(endpoint) {
+            *queued = false;
+        }
+    }
+
     /// The endpoint has registered.
     pub fn arrived(&self, endpoint: &str) {
         if self.names.load(Relaxed) == 0 {
@@ -37,6 +70,12 @@ impl Arrivals {
                 // Whoever waited may be gone.
                 let _ = waiter.send(());
             }
+        }
+        if let Some(mut queued) = self.followed.get_mut(endpoint)
+            && let Some(told) = self.told.get()
+            && !std::mem::replace(&mut *queued, true)
+        {
+            let _ = told.send(endpoint.into());
         }
     }
 }
@@ -56,6 +95,27 @@ mod tests {
         assert_eq!(arrivals.names.load(Relaxed), 1);
         arrivals.arrived("b");
         assert_eq!(other.try_recv(), Ok(()));
+        assert_eq!(arrivals.names.load(Relaxed), 0);
+    }
+
+    #[test]
+    fn a_followed_endpoint_is_told_once_until_it_is_taken() {
+        let arrivals = Arrivals::default();
+        let mut told = arrivals.followed().unwrap();
+        assert!(arrivals.followed().is_none());
+        arrivals.follow("a");
+        arrivals.follow("a");
+        for endpoint in ["a", "b", "a"] {
+            arrivals.arrived(endpoint);
+        }
+        assert_eq!(told.try_recv().as_deref(), Ok("a"));
+        assert!(told.try_recv().is_err());
+        arrivals.taken("a");
+        arrivals.arrived("a");
+        assert_eq!(told.try_recv().as_deref(), Ok("a"));
+        arrivals.unfollow("a");
+        arrivals.arrived("a");
+        assert!(told.try_recv().is_err());
         assert_eq!(arrivals.names.load(Relaxed), 0);
     }
 }

@@ -2,10 +2,11 @@
 
 use tokio::sync::oneshot;
 
+use super::endpoint::journal::Severity;
 use super::endpoint::request::{DeviceOutcome, DeviceRequest};
 use super::view::{
-    AttributesView, DeviceContext, DeviceState, DeviceSummary, RegistrationView, SecurityMode,
-    TelemetryView,
+    AttributesView, DeviceContext, DeviceState, DeviceSummary, LogEntry, RegistrationView,
+    SecurityMode, TelemetryView,
 };
 
 /// What a device list selects.
@@ -60,6 +61,13 @@ pub enum Command {
         endpoint: String,
         ticket: u64,
     },
+    /// Adds to the transport log of an endpoint.
+    Note {
+        slot: u32,
+        endpoint: String,
+        severity: Severity,
+        text: String,
+    },
     /// Profiles have changed.
     LookAtProfiles,
     /// The profile or the power mode that an endpoint is provisioned with has changed.
@@ -96,6 +104,8 @@ pub enum Inspect {
     Telemetry(oneshot::Sender<Option<TelemetryView>>),
     /// Client attributes.
     Attributes(oneshot::Sender<Option<AttributesView>>),
+    /// So many newest entries of the transport log.
+    Log(usize, oneshot::Sender<Option<Vec<LogEntry>>>),
 }
 
 impl DeviceFilter {
@@ -126,6 +136,7 @@ impl Inspect {
             Self::Context(reply) => drop(reply.send(None)),
             Self::Telemetry(reply) => drop(reply.send(None)),
             Self::Attributes(reply) => drop(reply.send(None)),
+            Self::Log(_, reply) => drop(reply.send(None)),
         }
     }
 }

@@ -30,6 +30,9 @@ pub struct EngineConfig {
     pub newcomers_per_second: u32,
     /// Devices per second that are asked something because their profile has changed.
     pub profile_changes_per_second: u32,
+    /// Devices, registered or provisioned, up to which the transport log is kept of those whose
+    /// profile does not say.
+    pub logged_devices: usize,
     /// Receive buffer of each socket.
     pub recv_buffer: usize,
     /// Send buffer of each socket.
@@ -52,6 +55,7 @@ impl Default for EngineConfig {
             max_bodies_bytes: 8 << 20,
             newcomers_per_second: 4_096,
             profile_changes_per_second: 2_000,
+            logged_devices: 1_000,
             recv_buffer: 4 << 20,
             send_buffer: 4 << 20,
             transmission: TransmissionParams::default(),

@@ -6,7 +6,7 @@ use siphasher::sip128::{Hasher128 as _, SipHasher13};
 use std::collections::HashMap;
 use std::hash::Hasher as _;
 use std::num::NonZeroU32;
-use std::sync::atomic::{AtomicU32, Ordering::Relaxed};
+use std::sync::atomic::{AtomicU32, AtomicUsize, Ordering::Relaxed};
 use std::sync::{Mutex, PoisonError};
 
 use crate::net::PeerAddr;
@@ -104,6 +104,7 @@ pub struct Directory {
     unknown: AtomicU32,
     /// How many provisioned devices a profile has. Not touched by shards.
     users: Mutex<HashMap<ProfileId, usize>>,
+    provisioned: AtomicUsize,
 }
 
 /// Devices nobody provisioned are refused.
@@ -122,6 +123,7 @@ impl Directory {
             strays: DashMap::default(),
             unknown: AtomicU32::new(unknown.map_or(NOBODY, u32::from)),
             users: Mutex::default(),
+            provisioned: AtomicUsize::new(0),
         }
     }
 
@@ -218,6 +220,11 @@ impl Directory {
     }
 
     fn count(&self, before: Option<Admitted>, after: Option<Admitted>) {
+        match (before, after) {
+            (None, Some(_)) => drop(self.provisioned.fetch_add(1, Relaxed)),
+            (Some(_), None) => drop(self.provisioned.fetch_sub(1, Relaxed)),
+            _ => {}
+        }
         let mut users = self.users.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(before) = before {
             let users = users.entry(before.profile).or_default();
@@ -226,6 +233,12 @@ impl Directory {
         if let Some(after) = after {
             *users.entry(after.profile).or_default() += 1;
         }
+    }
+
+    /// How many devices are provisioned.
+    #[must_use]
+    pub fn provisioned(&self) -> usize {
+        self.provisioned.load(Relaxed)
     }
 
     /// Remembers that datagrams from `peer` belong to `shard`, though the kernel brings them elsewhere.

@@ -10,6 +10,7 @@ pub mod describe;
 mod exchange;
 mod flights;
 pub mod identity;
+pub mod journal;
 mod notification;
 pub mod observations;
 pub mod outputs;

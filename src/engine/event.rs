@@ -54,6 +54,15 @@ pub enum EventKind {
         value: serde_json::Value,
         measured: UnixMillis,
     },
+    /// A shared attribute was written to the device, or could not be: `state` is `written` or
+    /// `failed`.
+    SharedAttribute {
+        key: Arc<str>,
+        state: &'static str,
+        reason: Option<String>,
+    },
+    /// An entry of the transport log.
+    TransportLog { level: &'static str, text: Arc<str> },
     /// A value was discarded or a request failed.
     Problem {
         reason: &'static str,
@@ -73,6 +82,8 @@ impl EventKind {
             Self::Expired { .. } => "expired",
             Self::Telemetry { .. } => "telemetry",
             Self::Attribute { .. } => "attribute",
+            Self::SharedAttribute { .. } => "sharedAttribute",
+            Self::TransportLog { .. } => "transportLog",
             Self::Problem { .. } => "problem",
         }
     }

@@ -5,17 +5,22 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
 use std::sync::atomic::Ordering::Relaxed;
 
+use futures_util::stream::{self, Stream};
 use tokio::sync::{broadcast, mpsc, oneshot};
 
 use super::command::{Command, DeviceFilter, Inspect, RequestReply};
 use super::directory::{Admitted, Home};
+use super::endpoint::journal::Severity;
 use super::endpoint::profile_parts::{PowerMode, ProfileParts};
 use super::endpoint::request::{DeviceOutcome, DeviceRequest};
 use super::event::Event;
+use super::history::Measured;
 use super::metrics::EngineMetrics;
 use super::profiles::{ProfileError, ProfileId};
 use super::shard::Shared;
-use super::view::{AttributesView, DeviceContext, DeviceSummary, RegistrationView, TelemetryView};
+use super::view::{
+    AttributesView, DeviceContext, DeviceSummary, LogEntry, RegistrationView, TelemetryView,
+};
 use crate::proto::lwm2m::model::ObjectModels;
 
 /// Commands that may wait for a shard; more are refused with [`EngineError::Busy`].
@@ -214,6 +219,42 @@ impl EngineHandle {
         self.inner.shared.arrivals.wait(endpoint)
     }
 
+    /// Has every Register of an endpoint told through [`arrivals`](Self::arrivals).
+    pub fn follow(&self, endpoint: &str) {
+        self.inner.shared.arrivals.follow(endpoint);
+    }
+
+    /// Takes [`follow`](Self::follow) back.
+    pub fn unfollow(&self, endpoint: &str) {
+        self.inner.shared.arrivals.unfollow(endpoint);
+    }
+
+    /// Followed endpoints that registered, each once until it is taken out. Whoever asks first gets
+    /// them; a stream asked for later is empty.
+    pub fn arrivals(&self) -> impl Stream<Item = Box<str>> + Send + use<> {
+        let shared = Arc::clone(&self.inner.shared);
+        let told = shared.arrivals.followed();
+        stream::unfold((told, shared), |(told, shared)| async move {
+            let mut told = told?;
+            let endpoint = told.recv().await?;
+            shared.arrivals.taken(&endpoint);
+            Some((endpoint, (Some(told), shared)))
+        })
+    }
+
+    /// Telemetry values of profiles that keep a history, from now on. Whoever asks first gets them;
+    /// `None` later.
+    #[must_use]
+    pub fn measurements(&self) -> Option<mpsc::Receiver<Vec<Measured>>> {
+        self.inner.shared.history.open()
+    }
+
+    /// Tells subscribers of something that services did with a device.
+    pub fn publish(&self, event: Event) {
+        // Without subscribers there is nobody to be told.
+        let _ = self.inner.subscribers.send(Arc::new(event));
+    }
+
     /// Puts object definitions in force.
     pub fn use_models(&self, models: Arc<ObjectModels>) {
         self.inner.shared.models.store(models);
@@ -233,6 +274,36 @@ impl EngineHandle {
     /// See [`summary`](Self::summary).
     pub async fn attributes(&self, endpoint: &str) -> Result<Option<AttributesView>, EngineError> {
         self.inspect(endpoint, Inspect::Attributes).await
+    }
+
+    /// The newest entries of the transport log of an endpoint, newest first.
+    ///
+    /// # Errors
+    /// See [`summary`](Self::summary).
+    pub async fn log(
+        &self,
+        endpoint: &str,
+        limit: usize,
+    ) -> Result<Option<Vec<LogEntry>>, EngineError> {
+        self.inspect(endpoint, |reply| Inspect::Log(limit, reply))
+            .await
+    }
+
+    /// Adds to the transport log of an endpoint, if its profile wants it and its shard has time.
+    pub fn note(&self, endpoint: &str, severity: Severity, text: String) {
+        if let Some(Home { shard, slot }) = self.inner.shared.directory.home(endpoint) {
+            let endpoint = endpoint.to_owned();
+            // A shard too busy for this has more important things to do.
+            let _ = self.send(
+                shard.into(),
+                Command::Note {
+                    slot,
+                    endpoint,
+                    severity,
+                    text,
+                },
+            );
+        }
     }
 
     /// Forgets an endpoint: registration, observations, values. `false` when the engine does not hold it.

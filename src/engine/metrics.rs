@@ -243,6 +243,10 @@ pub struct ShardMetrics {
     pub handoffs: Counter,
     /// Event batches that found the bus full.
     pub events_lost: Counter,
+    /// Values for a history that found the way full.
+    pub history_lost: Counter,
+    /// Entries of transport logs.
+    pub log_entries: Counter,
     /// Datagrams the kernel dropped because the socket buffer was full.
     pub kernel_drops: Counter,
     /// Datagrams the kernel refused to send.
@@ -273,6 +277,8 @@ pub struct ShardMetrics {
     pub state_deferred: Counter,
     /// Endpoints whose changes storage does not have yet.
     pub state_waiting: Gauge,
+    /// Bytes that transport logs take.
+    pub log_bytes: Gauge,
     /// Slots that a change of a profile has not reached yet.
     pub rollout: Gauge,
 }

@@ -23,8 +23,10 @@ use super::config::EngineConfig;
 use super::directory::Directory;
 use super::endpoint::identity::IdentityKey;
 use super::endpoint::outputs::Outputs;
+use super::endpoint::profile_parts::LogLevel;
 use super::event::Event;
 use super::handoff::{HandedOff, Handoffs};
+use super::history::{Measured, Outlet};
 use super::locals::Locals;
 use super::metrics::ShardMetrics;
 use super::newcomers::Newcomers;
@@ -35,6 +37,7 @@ mod answers;
 mod dispatch;
 mod inspect;
 mod keep;
+mod logs;
 mod requests;
 mod residence;
 mod restore;
@@ -76,6 +79,8 @@ pub struct Shared {
     pub models: ArcSwap<ObjectModels>,
     /// Who waits for a device to register.
     pub arrivals: Arrivals,
+    /// Where values for a history go.
+    pub history: Outlet,
     /// Counts devices whose shard could not be told what they are provisioned with now.
     pub readmissions: std::sync::atomic::AtomicU64,
     /// Whether somebody listens to events.
@@ -119,6 +124,10 @@ pub struct Shard {
     fired: Vec<u32>,
     events: Vec<Event>,
     event_bus: mpsc::Sender<Vec<Event>>,
+    measured: Vec<Measured>,
+    logs: logs::Logs,
+    /// How much is logged of devices whose profile does not say.
+    log_level: LogLevel,
     handoffs: Handoffs,
     requests: requests::Requests,
     rollout: Option<rollout::Rollout>,
@@ -164,6 +173,9 @@ impl Shard {
             fired: Vec::new(),
             events: Vec::new(),
             event_bus,
+            measured: Vec::new(),
+            logs: logs::Logs::default(),
+            log_level: LogLevel::default(),
             handoffs,
             requests: requests::Requests::default(),
             rollout: None,
@@ -193,6 +205,7 @@ impl Shard {
         }
         drop(models);
         self.take_over_profiles();
+        self.log_level = self.usual_log_level();
         self.out.listening = self
             .shared
             .listening
@@ -228,6 +241,11 @@ impl Shard {
             if self.event_bus.try_send(events).is_err() {
                 self.metrics.events_lost.add(1);
             }
+        }
+        if !self.measured.is_empty() {
+            let measured = std::mem::take(&mut self.measured);
+            let lost = self.shared.history.hand_over(measured);
+            self.metrics.history_lost.add(lost as u64);
         }
     }
 

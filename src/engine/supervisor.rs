@@ -133,6 +133,7 @@ fn prepared(
         profiles: Profiles::new(ProfilePlan::built_in_default()),
         models: Default::default(),
         arrivals: Default::default(),
+        history: Default::default(),
         readmissions: Default::default(),
         listening: AtomicBool::new(false),
         endpoints: AtomicUsize::new(0),

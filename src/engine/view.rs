@@ -176,6 +176,18 @@ pub struct TimedValue {
     pub value: serde_json::Value,
 }
 
+/// One entry of a transport log.
+#[derive(Clone, Debug, PartialEq, Serialize, utoipa::ToSchema)]
+pub struct LogEntry {
+    /// When, milliseconds since 1970. No two entries of a device have the same.
+    pub ts: UnixMillis,
+    /// `info`, `warn` or `error`.
+    pub level: &'static str,
+    /// What happened, in ThingsBoard's words where it has some.
+    #[schema(value_type = String)]
+    pub text: Arc<str>,
+}
+
 /// Telemetry by key, newest first.
 pub type TelemetryView = BTreeMap<String, Vec<TimedValue>>;
 

@@ -7,8 +7,8 @@ use serde_json::{Map, Value};
 
 use super::endpoint_locks::EndpointLocks;
 use super::engine::{
-    Admission, AttributesView, DeviceState, DeviceSummary, Engine, EngineError, RegistrationView,
-    SecurityMode, TelemetryView,
+    Admission, AttributesView, DeviceState, DeviceSummary, Engine, EngineError, LogEntry,
+    RegistrationView, SecurityMode, TelemetryView,
 };
 use super::profiles::device_power_mode;
 use super::provisioning::{
@@ -254,6 +254,18 @@ impl Devices {
         }
         self.require(endpoint).await?;
         Ok(AttributesView::default())
+    }
+
+    /// The newest entries of the transport log of a device, newest first.
+    ///
+    /// # Errors
+    /// The device does not exist, or the engine or the store failed.
+    pub async fn log(&self, endpoint: &str, limit: usize) -> Result<Vec<LogEntry>, DevicesError> {
+        if let Some(log) = self.engine.log(endpoint, limit).await? {
+            return Ok(log);
+        }
+        self.require(endpoint).await?;
+        Ok(Vec::new())
     }
 
     /// Whether the device exists.

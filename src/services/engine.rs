@@ -4,9 +4,11 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 
 use futures_util::future::{BoxFuture, FutureExt};
-use tokio::sync::{broadcast, oneshot};
+use futures_util::stream::{BoxStream, StreamExt};
+use tokio::sync::{broadcast, mpsc, oneshot};
 
 pub use crate::engine::command::DeviceFilter;
+pub use crate::engine::endpoint::journal::Severity;
 pub use crate::engine::endpoint::observations::Observed;
 pub use crate::engine::endpoint::profile_parts::{PowerMode, ProfileParts};
 pub use crate::engine::endpoint::request::{
@@ -14,12 +16,13 @@ pub use crate::engine::endpoint::request::{
 };
 pub use crate::engine::event::{Event, EventKind};
 pub use crate::engine::handle::PendingRequest;
+pub use crate::engine::history::Measured;
 pub use crate::engine::persistence::{
     Begun, Fate, Read, Restored, StateBatch, StateError, StateStore,
 };
 pub use crate::engine::view::{
-    AttributesView, DeviceContext, DeviceState, DeviceSummary, RegistrationView, SecurityMode,
-    TelemetryView, TimedValue,
+    AttributesView, DeviceContext, DeviceState, DeviceSummary, LogEntry, RegistrationView,
+    SecurityMode, TelemetryView, TimedValue,
 };
 pub use crate::engine::{Admission, Cursor, EngineError, ProfileError, ProfileId};
 use crate::proto::lwm2m::model::ObjectModels;
@@ -71,6 +74,22 @@ pub trait Engine: Send + Sync + 'static {
     /// Resolves when the device registers next.
     fn arrival(&self, endpoint: &str) -> oneshot::Receiver<()>;
 
+    /// Has every Register of an endpoint told through [`Self::arrivals`].
+    fn follow(&self, endpoint: &str);
+
+    /// Takes [`Self::follow`] back.
+    fn unfollow(&self, endpoint: &str);
+
+    /// Followed endpoints that registered, each once until it is taken out. For one reader.
+    fn arrivals(&self) -> BoxStream<'static, Box<str>>;
+
+    /// Telemetry values of profiles that keep a history; bounded, what finds it full is dropped and
+    /// counted. For one reader: `None` when there is one.
+    fn measurements(&self) -> Option<mpsc::Receiver<Vec<Measured>>>;
+
+    /// Tells subscribers of something that services did with a device.
+    fn publish(&self, event: Event);
+
     /// Puts object definitions in force.
     fn use_models(&self, models: Arc<ObjectModels>);
 
@@ -79,6 +98,12 @@ pub trait Engine: Send + Sync + 'static {
 
     /// Client attributes of an endpoint.
     fn attributes<'a>(&'a self, endpoint: &'a str) -> Answer<'a, Option<AttributesView>>;
+
+    /// The newest entries of the transport log of an endpoint, newest first.
+    fn log<'a>(&'a self, endpoint: &'a str, limit: usize) -> Answer<'a, Option<Vec<LogEntry>>>;
+
+    /// Adds to the transport log of an endpoint, if its profile wants it and the engine has time.
+    fn note(&self, endpoint: &str, severity: Severity, text: String);
 
     /// Forgets an endpoint; `false` when the engine did not hold it.
     fn remove<'a>(&'a self, endpoint: &'a str) -> Answer<'a, bool>;
@@ -150,6 +175,26 @@ impl Engine for crate::engine::EngineHandle {
         self.arrival(endpoint)
     }
 
+    fn follow(&self, endpoint: &str) {
+        self.follow(endpoint);
+    }
+
+    fn unfollow(&self, endpoint: &str) {
+        self.unfollow(endpoint);
+    }
+
+    fn arrivals(&self) -> BoxStream<'static, Box<str>> {
+        self.arrivals().boxed()
+    }
+
+    fn measurements(&self) -> Option<mpsc::Receiver<Vec<Measured>>> {
+        self.measurements()
+    }
+
+    fn publish(&self, event: Event) {
+        self.publish(event);
+    }
+
     fn use_models(&self, models: Arc<ObjectModels>) {
         self.use_models(models);
     }
@@ -160,6 +205,14 @@ impl Engine for crate::engine::EngineHandle {
 
     fn attributes<'a>(&'a self, endpoint: &'a str) -> Answer<'a, Option<AttributesView>> {
         self.attributes(endpoint).boxed()
+    }
+
+    fn log<'a>(&'a self, endpoint: &'a str, limit: usize) -> Answer<'a, Option<Vec<LogEntry>>> {
+        self.log(endpoint, limit).boxed()
+    }
+
+    fn note(&self, endpoint: &str, severity: Severity, text: String) {
+        self.note(endpoint, severity, text);
     }
 
     fn remove<'a>(&'a self, endpoint: &'a str) -> Answer<'a, bool> {

@@ -20,6 +20,7 @@ mod compile;
 mod configuration;
 mod error;
 mod findings;
+mod history;
 mod json;
 mod members;
 mod observe_attr;
@@ -32,6 +33,7 @@ mod view;
 pub use bootstrap::ServerPorts;
 pub use error::{ProfilesError, check_name};
 pub use findings::{Faults, Finding};
+pub use history::History;
 pub use power::device_power_mode;
 pub use view::{KnownProfiles, ProfilePage, ProfileSummary, PutProfile, PutResult};
 
@@ -92,6 +94,7 @@ struct Entry {
     /// Number in the engine.
     id: ProfileId,
     parts: ProfileParts,
+    history: History,
     summary: ProfileSummary,
 }
 
@@ -149,6 +152,20 @@ impl Profiles {
     #[must_use]
     pub fn id(&self, name: &str) -> Option<ProfileId> {
         Some(self.entries().get(name)?.id)
+    }
+
+    /// Which telemetry values of its devices are kept; none when there is no such profile.
+    #[must_use]
+    pub fn history(&self, name: &str) -> History {
+        self.entries()
+            .get(name)
+            .map_or(History::None, |entry| entry.history)
+    }
+
+    /// The profile of devices that name none.
+    #[must_use]
+    pub fn of_unnamed(&self) -> &str {
+        &self.settings.of_unnamed
     }
 
     /// Some of the names.
@@ -347,7 +364,12 @@ impl Profiles {
             profiles.into_iter().zip(parts).zip(ids)
         {
             let summary = view::summary(&name, built_in, &configuration);
-            let entry = Entry { id, parts, summary };
+            let entry = Entry {
+                id,
+                parts,
+                history: configuration.extensions.history,
+                summary,
+            };
             entries.insert(name, entry);
         }
         Ok(())

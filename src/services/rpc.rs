@@ -22,9 +22,14 @@ mod refusal;
 mod response;
 mod scalar;
 mod service;
+mod shared_attribute;
 mod structured;
 mod text;
 mod write;
+
+pub(in crate::services) use ask::{Flight, Progress};
+pub(in crate::services) use clock::Clock;
+pub(in crate::services) use shared_attribute::AttributeWrite;
 
 pub use call::{
     Answered, DeviceKnowledge, Prepared, Question, RpcCall, RpcResponse, Timeout, ValueFormat,

@@ -51,16 +51,22 @@ pub enum Table {
     Profiles,
     /// Persistent commands to devices by id.
     Rpc,
+    /// Shared attributes of a device by endpoint client name.
+    SharedAttributes,
+    /// Telemetry values by endpoint client name, key and age.
+    History,
 }
 
 impl Table {
     /// Every table.
-    pub const ALL: [Self; 5] = [
+    pub const ALL: [Self; 7] = [
         Self::Tokens,
         Self::Devices,
         Self::Models,
         Self::Profiles,
         Self::Rpc,
+        Self::SharedAttributes,
+        Self::History,
     ];
 
     /// Name of the table, as stored and as the metric label.
@@ -72,6 +78,8 @@ impl Table {
             Self::Models => "models",
             Self::Profiles => "profiles",
             Self::Rpc => "rpc",
+            Self::SharedAttributes => "shared_attributes",
+            Self::History => "history",
         }
     }
 }

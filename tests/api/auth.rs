@@ -28,6 +28,17 @@ const ROUTES: &[(&str, &str, Option<Role>)] = &[
         Some(Role::Viewer),
     ),
     (
+        "PUT",
+        "/api/v1/devices/{endpoint}/attributes/shared",
+        Some(Role::Operator),
+    ),
+    (
+        "DELETE",
+        "/api/v1/devices/{endpoint}/attributes/shared",
+        Some(Role::Operator),
+    ),
+    ("GET", "/api/v1/devices/{endpoint}/log", Some(Role::Viewer)),
+    (
         "GET",
         "/api/v1/devices/{endpoint}/events",
         Some(Role::Viewer),

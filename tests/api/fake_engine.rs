@@ -1,23 +1,25 @@
 //! An engine that holds what a test puts into it.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::net::SocketAddr;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 
 use futures_util::FutureExt;
 use futures_util::future::ready;
+use futures_util::stream::{BoxStream, StreamExt};
 use rookery::engine::endpoint::plan::ProfilePlan;
 use rookery::proto::lwm2m::LwM2mVersion;
 use rookery::proto::lwm2m::link::ObjectLinks;
 use rookery::proto::lwm2m::model::ObjectModels;
 use rookery::services::engine::{
     Admission, Answer, AttributesView, Cursor, DeviceContext, DeviceFilter, DeviceOutcome,
-    DeviceRequest, DeviceState, DeviceSummary, Engine, EngineError, EnginePage, Event,
-    PendingRequest, ProfileError, ProfileId, ProfileParts, RegistrationView, SecurityMode,
-    TelemetryView,
+    DeviceRequest, DeviceState, DeviceSummary, Engine, EngineError, EnginePage, Event, LogEntry,
+    Measured, PendingRequest, ProfileError, ProfileId, ProfileParts, RegistrationView,
+    SecurityMode, Severity, TelemetryView,
 };
-use tokio::sync::{broadcast, oneshot};
+use tokio::sync::{broadcast, mpsc, oneshot};
+use tokio_stream::wrappers::UnboundedReceiverStream;
 
 /// Shards, and endpoints looked at per `list`.
 const SHARDS: u16 = 2;
@@ -43,6 +45,12 @@ pub struct FakeEngine {
     pub outcomes: Mutex<VecDeque<DeviceOutcome>>,
     unanswered: Mutex<Vec<(oneshot::Sender<()>, oneshot::Sender<DeviceOutcome>)>>,
     waiting: Mutex<Vec<(String, oneshot::Sender<()>)>>,
+    /// Hands values over for the history.
+    pub measured: Mutex<Option<mpsc::Sender<Vec<Measured>>>>,
+    /// The transport log of all devices.
+    pub noted: Mutex<Vec<(String, LogEntry)>>,
+    followed: Mutex<BTreeSet<String>>,
+    arrivals: Mutex<Option<mpsc::UnboundedSender<Box<str>>>>,
 }
 
 impl FakeEngine {
@@ -57,6 +65,10 @@ impl FakeEngine {
             outcomes: Mutex::default(),
             unanswered: Mutex::default(),
             waiting: Mutex::default(),
+            measured: Mutex::default(),
+            noted: Mutex::default(),
+            followed: Mutex::default(),
+            arrivals: Mutex::default(),
         }
     }
 
@@ -70,6 +82,11 @@ impl FakeEngine {
         let mut waiting = self.waiting.lock().unwrap();
         while let Some(at) = waiting.iter().position(|(name, _)| *name == endpoint) {
             let _ = waiting.swap_remove(at).1.send(());
+        }
+        if self.followed.lock().unwrap().contains(&endpoint)
+            && let Some(arrivals) = &*self.arrivals.lock().unwrap()
+        {
+            arrivals.send(endpoint.into()).unwrap();
         }
     }
 
@@ -227,6 +244,30 @@ impl Engine for FakeEngine {
         receiver
     }
 
+    fn follow(&self, endpoint: &str) {
+        self.followed.lock().unwrap().insert(endpoint.to_owned());
+    }
+
+    fn unfollow(&self, endpoint: &str) {
+        self.followed.lock().unwrap().remove(endpoint);
+    }
+
+    fn arrivals(&self) -> BoxStream<'static, Box<str>> {
+        let (sender, receiver) = mpsc::unbounded_channel();
+        *self.arrivals.lock().unwrap() = Some(sender);
+        UnboundedReceiverStream::new(receiver).boxed()
+    }
+
+    fn measurements(&self) -> Option<mpsc::Receiver<Vec<Measured>>> {
+        let (sender, receiver) = mpsc::channel(16);
+        *self.measured.lock().unwrap() = Some(sender);
+        Some(receiver)
+    }
+
+    fn publish(&self, event: Event) {
+        let _ = self.events.send(Arc::new(event));
+    }
+
     fn use_models(&self, _models: Arc<ObjectModels>) {}
 
     fn telemetry<'a>(&'a self, endpoint: &'a str) -> Answer<'a, Option<TelemetryView>> {
@@ -235,6 +276,23 @@ impl Engine for FakeEngine {
 
     fn attributes<'a>(&'a self, endpoint: &'a str) -> Answer<'a, Option<AttributesView>> {
         self.answer(self.find(endpoint).map(|held| held.attributes))
+    }
+
+    fn log<'a>(&'a self, endpoint: &'a str, limit: usize) -> Answer<'a, Option<Vec<LogEntry>>> {
+        let noted = self.noted.lock().unwrap();
+        let of_device = noted.iter().rev().filter(|(name, _)| name == endpoint);
+        let log = of_device.map(|(_, entry)| entry.clone()).take(limit);
+        self.answer(self.find(endpoint).map(|_| log.collect()))
+    }
+
+    fn note(&self, endpoint: &str, severity: Severity, text: String) {
+        let mut noted = self.noted.lock().unwrap();
+        let entry = LogEntry {
+            ts: noted.len() as i64,
+            level: severity.name(),
+            text: text.into(),
+        };
+        noted.push((endpoint.to_owned(), entry));
     }
 
     fn remove<'a>(&'a self, endpoint: &'a str) -> Answer<'a, bool> {

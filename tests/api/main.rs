@@ -1,5 +1,6 @@
 //! The HTTP API over a real listener, with a fake engine behind it.
 
+mod attributes;
 mod auth;
 mod client;
 mod devices;

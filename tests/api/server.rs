@@ -6,9 +6,11 @@ use std::time::Duration;
 use rookery::api::{self, Api, ListenerView, Options, Peer};
 use rookery::ops::health::{Health, Phase};
 use rookery::ops::metrics::Exporter;
+use rookery::services::attributes::Attributes;
 use rookery::services::devices::Devices;
 use rookery::services::engine::Engine;
 use rookery::services::events::EventFeed;
+use rookery::services::history::History;
 use rookery::services::models::Models;
 use rookery::services::profiles::{ProfileSettings, Profiles, ServerPorts};
 use rookery::services::provisioning::Provisioning;
@@ -80,7 +82,21 @@ impl Server {
             models.clone(),
             store.clone(),
         );
+        let attributes = Attributes::load(
+            engine.clone(),
+            devices.clone(),
+            models.clone(),
+            store.clone(),
+        );
+        let history = History::start(
+            engine.as_ref(),
+            devices.clone(),
+            profiles.clone(),
+            store.clone(),
+        );
         let api = Api {
+            history,
+            attributes: Arc::new(attributes.await.unwrap()),
             rpc: Arc::new(rpc.await.unwrap()),
             devices,
             engine,

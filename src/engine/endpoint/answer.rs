@@ -175,6 +175,7 @@ impl EndpointCore {
                 .decode(format, body, &types, turn.now.wall, &mut |record| {
                     records.push(record);
                 });
+        turn.out.note_values(&records);
         let asked = request.operation.asked_paths();
         match &request.purpose {
             Purpose::Command(_) => {

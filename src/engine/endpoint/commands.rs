@@ -10,6 +10,7 @@ use super::conversation::{Job, Purpose, Task};
 use super::core::{EndpointCore, Presence, Turn};
 use super::exchange::Request;
 use super::flights::Flights;
+use super::journal::{self, Severity};
 use super::observations::Observed;
 use super::outputs::{Completion, OperationKind, Outputs};
 use super::request::{
@@ -51,10 +52,24 @@ pub struct QueuedCommand {
 impl EndpointCore {
     /// Takes a command. What needs nothing of the device is answered at once.
     pub(super) fn on_command(&mut self, ticket: u64, request: DeviceRequest, turn: &mut Turn<'_>) {
+        let wanted = turn.out.logs(Severity::Error);
+        let command = wanted.then(|| request.command.clone());
         match self.accept(ticket, request, turn) {
             Ok(None) => {}
-            Ok(Some(answer)) => done(ticket, Ok(answer), turn.out),
-            Err(error) => done(ticket, Err(error), turn.out),
+            Ok(Some(answer)) => {
+                if let (Some(command), DeviceAnswer::Cancelled { count }) = (&command, &answer) {
+                    let text = || journal::cancelled(command, *count);
+                    turn.out.log(Severity::Info, text);
+                }
+                done(ticket, Ok(answer), turn.out);
+            }
+            Err(error) => {
+                if let Some(command) = &command {
+                    turn.out
+                        .log_refused(|| journal::of_command(command), &error);
+                }
+                done(ticket, Err(error), turn.out);
+            }
         }
     }
 
@@ -158,6 +173,8 @@ impl EndpointCore {
         conversation.commands = left;
         for command in over {
             let error = RequestError::NotSent { waiting };
+            turn.out
+                .log_end(&command.operation, &Err(error.clone()), None);
             done(command.ticket, Err(error), turn.out);
         }
     }

@@ -14,6 +14,7 @@ use crate::proto::time::{NEVER, Now, Tick};
 
 use super::conversation::Conversation;
 use super::identity::{IdentityKey, Place};
+use super::journal::{self, Severity};
 use super::observations::{ObservationKind, Observations};
 use super::outputs::{Happening, Outputs, To};
 use super::plan::ProfilePlan;
@@ -73,6 +74,15 @@ pub struct Turn<'a> {
     pub allowance: usize,
     /// Largest body taken from a device, in bytes.
     pub max_body: usize,
+}
+
+impl Turn<'_> {
+    /// A mapped value arrived: told while somebody listens, and to the history of the profile.
+    pub(super) fn value_arrived(&mut self, telemetry: bool, happening: impl FnOnce() -> Happening) {
+        if self.out.listening || (telemetry && self.plan.keeps_history()) {
+            self.out.happenings.push(happening());
+        }
+    }
 }
 
 /// What may happen to an endpoint.
@@ -347,6 +357,10 @@ impl EndpointCore {
         #[cfg(test)]
         assert!(!self.fault, "injected fault");
         let woke = self.presence(turn.now.tick) == Presence::Asleep;
+        if woke && message.from_device {
+            turn.out
+                .log(Severity::Info, || "info: Client is awake!".to_owned());
+        }
         if message.from_device {
             self.heard(turn.now.tick);
         }
@@ -378,6 +392,10 @@ impl EndpointCore {
         };
         self.answer(message, &reply, turn);
         turn.out.happened(|| Happening::Registered);
+        if let Some(registration) = &self.registration {
+            let text = || journal::registered(&self.name, &id.to_string(), registration);
+            turn.out.log(Severity::Info, text);
+        }
         self.conversation = Conversation::of_steps(steps::due(turn.plan, &links, |_| true));
         self.report_unannounced(&links, turn);
     }
@@ -417,6 +435,8 @@ impl EndpointCore {
         self.arrived(turn.now.tick, message, turn.out);
         self.answer(message, &Reply::code(Code::CHANGED), turn);
         turn.out.happened(|| Happening::Updated);
+        turn.out
+            .log_addressed(|| "Updated registration.".to_owned());
         if let Some(conversation) = &mut self.conversation {
             conversation.unpark();
         }
@@ -432,6 +452,8 @@ impl EndpointCore {
         self.end_registration(turn.out);
         self.answer(message, &Reply::code(Code::DELETED), turn);
         turn.out.happened(|| Happening::Deregistered);
+        turn.out
+            .log(Severity::Info, || "info: Client unRegistration".to_owned());
     }
 
     fn on_timer(&mut self, turn: &mut Turn<'_>) {
@@ -442,9 +464,16 @@ impl EndpointCore {
         if registration.expires <= now {
             self.end_registration(turn.out);
             turn.out.happened(|| Happening::Expired);
+            turn.out.log(Severity::Info, || {
+                "info: Client unRegistration: its lifetime is over".to_owned()
+            });
             return;
         }
         if self.asleep_from() <= now {
+            if self.reachable {
+                turn.out
+                    .log(Severity::Info, || "info: Client is sleeping!".to_owned());
+            }
             self.reachable = false;
         }
         self.on_exchange_timer(turn);

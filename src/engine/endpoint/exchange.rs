@@ -9,6 +9,7 @@ use crate::proto::time::{NEVER, Tick};
 use super::commands::Command;
 use super::conversation::{Job, Partial, Purpose, Task};
 use super::core::{EndpointCore, Inbound, Turn};
+use super::journal;
 use super::outputs::{Completion, OperationKind, RequestEnd, RequestResult, To};
 use super::request::{DeviceOutcome, RequestError};
 use super::types::DeviceTypes;
@@ -107,7 +108,11 @@ impl EndpointCore {
         };
         let (mut parts, upload) = match self.build(&operation, content_format, turn) {
             Ok(built) => built,
-            Err(error) => return self.conclude(purpose, &operation, Err(error), turn),
+            Err(error) => {
+                let command = || journal::of_operation(&operation);
+                turn.out.log_refused(command, &error);
+                return self.conclude(purpose, &operation, Err(error), turn);
+            }
         };
         let download = partial.map(|partial| {
             parts.observe = None;
@@ -135,6 +140,7 @@ impl EndpointCore {
             token,
             started: turn.now.tick,
         };
+        turn.out.log_request(&request.operation);
         self.transmit(request, turn);
     }
 
@@ -283,6 +289,11 @@ impl EndpointCore {
     /// The request is over: it is counted, and whoever made it is told.
     pub(super) fn end(&mut self, request: Request, outcome: DeviceOutcome, turn: &mut Turn<'_>) {
         self.count_end(&request, &outcome, turn);
+        let links = self
+            .registration
+            .as_ref()
+            .map(|registration| &*registration.links);
+        turn.out.log_end(&request.operation, &outcome, links);
         let Request {
             mut purpose,
             operation,

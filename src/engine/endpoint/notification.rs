@@ -7,6 +7,7 @@ use super::answer::{has_more, new_reader};
 use super::conversation::Partial;
 use super::core::{EndpointCore, Inbound, Turn};
 
+use super::journal::{self, Severity};
 use super::observations::Observed;
 use super::outputs::{DropReason, NotificationResult};
 
@@ -30,6 +31,8 @@ impl EndpointCore {
             tally.observations[kind] -= i64::from(self.observations.remove(sequence).is_some());
             let detail = format!("the device ended the observation with {}", view.code());
             let path = observed.paths().first().copied();
+            let text = || journal::observation_ended(&observed, &detail);
+            turn.out.log(Severity::Error, text);
             self.problems
                 .note(turn.now.wall, "observation_ended", path, detail, turn.out);
             return;

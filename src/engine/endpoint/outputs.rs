@@ -7,7 +7,9 @@ use crate::proto::lwm2m::operation::Operation;
 use crate::proto::lwm2m::{Path, Value};
 use crate::proto::time::UnixMillis;
 
+use super::journal::LogLine;
 use super::observations::ObservationKind;
+use super::profile_parts::LogLevel;
 use super::request::DeviceOutcome;
 
 /// Whom a datagram is for.
@@ -38,10 +40,17 @@ pub struct Outputs {
     pub arena: Vec<u8>,
     /// Datagrams to send, in order.
     pub sends: Vec<Send>,
-    /// What happened, for subscribers; filled only while somebody listens.
+    /// What happened, for subscribers; filled only while somebody listens, but for values of profiles
+    /// that keep a history.
     pub happenings: Vec<Happening>,
     /// How commands went.
     pub completions: Vec<Completion>,
+    /// What the transport log is to say.
+    pub log: Vec<LogLine>,
+    /// How much it is to say of the device being run.
+    pub log_level: LogLevel,
+    /// Values of the answer being handled, in words.
+    pub(super) answer_values: Option<String>,
     /// Whether somebody listens.
     pub listening: bool,
     /// The device is at the sender's address from now on.
@@ -69,6 +78,8 @@ impl Outputs {
     pub fn forget_call(&mut self) {
         self.sends.clear();
         self.happenings.clear();
+        self.log.clear();
+        self.answer_values = None;
         self.completions.clear();
         self.adopt_sender = false;
         self.changed = false;

@@ -7,7 +7,7 @@ use crate::proto::lwm2m::{Path, ResourceType, ResourceTypes, Version};
 
 mod kept;
 
-use super::profile_parts::{PlannedPath, PlannedStep, PowerMode, ProfileParts};
+use super::profile_parts::{LogLevel, PlannedPath, PlannedStep, PowerMode, ProfileParts};
 
 /// What becomes of a value.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -43,6 +43,8 @@ pub struct ProfilePlan {
     steps: Box<[PlannedStep]>,
     power: PowerMode,
     strict_object_versions: bool,
+    keeps_history: bool,
+    transport_log: Option<LogLevel>,
     version: u16,
 }
 
@@ -58,6 +60,8 @@ impl ProfilePlan {
             mut steps,
             power,
             strict_object_versions,
+            keeps_history,
+            transport_log,
         } = parts;
         mappings.truncate(1 << 16);
         steps.truncate(1 << 16);
@@ -67,6 +71,8 @@ impl ProfilePlan {
             steps: steps.into(),
             power,
             strict_object_versions,
+            keeps_history,
+            transport_log,
             version: 0,
         }
     }
@@ -188,6 +194,18 @@ impl ProfilePlan {
     #[must_use]
     pub fn strict_object_versions(&self) -> bool {
         self.strict_object_versions
+    }
+
+    /// Whether telemetry values are handed over for a history of them.
+    #[must_use]
+    pub fn keeps_history(&self) -> bool {
+        self.keeps_history
+    }
+
+    /// How much of a conversation is logged; `None` leaves it to the size of the fleet.
+    #[must_use]
+    pub fn transport_log(&self) -> Option<LogLevel> {
+        self.transport_log
     }
 }
 

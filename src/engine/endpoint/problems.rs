@@ -5,6 +5,7 @@ use std::borrow::Cow;
 use crate::proto::lwm2m::Path;
 use crate::proto::time::UnixMillis;
 
+use super::journal::Severity;
 use super::outputs::{Happening, Outputs};
 
 /// How many kinds of problem are kept for a device; the oldest makes room.
@@ -50,6 +51,13 @@ impl Problems {
             path,
             detail: detail.clone(),
         });
+        // Requests and observations that ended have entries of their own.
+        if !reason.starts_with("request_") && reason != "observation_ended" {
+            out.log(Severity::Warn, || match path {
+                Some(path) => format!("warn: {path}: {detail}"),
+                None => format!("warn: {detail}"),
+            });
+        }
         let list = self.list.get_or_insert_default();
         if let Some(known) = list
             .iter_mut()

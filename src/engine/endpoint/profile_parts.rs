@@ -31,6 +31,18 @@ pub enum PlannedStep {
     ReadComposite(Box<[PlannedPath]>),
 }
 
+/// How much of what happens with a device is logged for people to read.
+#[derive(Clone, Copy, Debug, Default, Eq, Ord, PartialEq, PartialOrd)]
+pub enum LogLevel {
+    /// Nothing.
+    #[default]
+    Off,
+    /// What went wrong.
+    Error,
+    /// Everything.
+    Info,
+}
+
 /// When a device listens (LwM2M Core 1.2 §6.5, ThingsBoard's power modes).
 #[derive(Clone, Copy, Debug, Default, Eq, Hash, PartialEq)]
 pub enum PowerMode {
@@ -65,4 +77,8 @@ pub struct ProfileParts {
     pub power: PowerMode,
     /// An id without version means the version that follows from the LwM2M version (design 4).
     pub strict_object_versions: bool,
+    /// How much of a conversation is logged; `None` leaves it to the size of the fleet.
+    pub transport_log: Option<LogLevel>,
+    /// Telemetry values are handed over one by one, for a history of them.
+    pub keeps_history: bool,
 }

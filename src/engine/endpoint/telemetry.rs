@@ -198,10 +198,11 @@ impl EndpointCore {
         if !self.values.put(fresh, now) {
             return self.discard(DropReason::TooLong, record.path, "longer than 16 MiB", turn);
         }
+        let telemetry = mapping.destination.telemetry;
         turn.out.tally.attributes += u64::from(mapping.destination.attribute);
-        turn.out.tally.telemetry += u64::from(mapping.destination.telemetry);
+        turn.out.tally.telemetry += u64::from(telemetry);
         if instance.is_none() {
-            turn.out.happened(|| Happening::Value {
+            turn.value_arrived(telemetry, || Happening::Value {
                 mapping: index,
                 time,
                 value,
@@ -212,7 +213,9 @@ impl EndpointCore {
     /// A multiple Resource is told as a whole, once per message.
     fn tell_multiple(&self, intake: &Intake<'_>, turn: &mut Turn<'_>) {
         for mapping in &intake.multiple {
-            turn.out.happened(|| {
+            let known = turn.plan.mapping(*mapping);
+            let telemetry = known.is_some_and(|known| known.destination.telemetry);
+            turn.value_arrived(telemetry, || {
                 let kept = self.values.iter().filter(|kept| kept.mapping == *mapping);
                 let (mut values, mut newest) = (Vec::new(), i64::MIN);
                 for kept in kept {

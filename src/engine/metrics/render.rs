@@ -202,6 +202,10 @@ impl EngineMetrics {
             self.sum(|m| &m.events_lost),
         );
         out.single(
+            "lwm2m_history_values_lost_total",
+            self.sum(|m| &m.history_lost),
+        );
+        out.single(
             "lwm2m_udp_receive_drops_total",
             self.sum(|m| &m.kernel_drops),
         );
@@ -213,6 +217,11 @@ impl EngineMetrics {
             self.sum(|m| &m.state_deferred),
         );
         out.single("lwm2m_state_waiting", self.gauge(|m| &m.state_waiting));
+        out.single(
+            "lwm2m_transport_log_entries_total",
+            self.sum(|m| &m.log_entries),
+        );
+        out.single("lwm2m_transport_log_bytes", self.gauge(|m| &m.log_bytes));
         out.single("lwm2m_block_bodies", self.gauge(|m| &m.bodies));
         out.family("lwm2m_shard_busy_seconds_total");
         for (shard, metrics) in self.shards.iter().enumerate() {

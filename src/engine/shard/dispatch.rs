@@ -160,6 +160,7 @@ impl Shard {
         let before = std::mem::replace(&mut entry.head.in_force, wanted);
         let old = Some(before).filter(|before| *before != wanted);
         let old = old.and_then(|before| self.profiles.version(before));
+        self.out.log_level = plan.transport_log().unwrap_or(self.log_level);
         let mut turn = Turn {
             now: self.now,
             rng: &mut self.rng,
@@ -248,6 +249,9 @@ impl Shard {
         self.recount(slot, presence, core.pending_requests());
         if !self.out.happenings.is_empty() {
             self.tell(slot, core);
+        }
+        if !self.out.log.is_empty() {
+            self.keep_log(slot, core);
         }
     }
 

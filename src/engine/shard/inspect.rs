@@ -43,6 +43,12 @@ impl Shard {
                 endpoint,
                 ticket,
             } => self.cancel_request(slot, &endpoint, ticket),
+            Command::Note {
+                slot,
+                endpoint,
+                severity,
+                text,
+            } => self.note(slot, &endpoint, severity, text),
             Command::LookAtProfiles => self.take_over_profiles(),
             Command::Readmit { slot, endpoint } => self.readmit(slot, &endpoint),
             Command::Remove {
@@ -129,6 +135,9 @@ impl Shard {
             }
             Inspect::Attributes(reply) => {
                 let _ = reply.send(Some(describe::attributes(core, surroundings.plan)));
+            }
+            Inspect::Log(limit, reply) => {
+                let _ = reply.send(Some(self.log_of(slot, limit)));
             }
         }
     }

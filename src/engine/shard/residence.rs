@@ -78,6 +78,7 @@ impl Shard {
         self.metrics
             .observe(core.observation_counts().map(|count| -count));
         self.drop_commands(core);
+        self.logs.forget(slot);
         if let Some(entry) = self.endpoints.get(slot) {
             let peer = entry.head.peer;
             self.endpoints.remove(slot);

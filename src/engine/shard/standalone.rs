@@ -88,6 +88,7 @@ fn share(config: EngineConfig, plan: ProfilePlan, seed: u64) -> Arc<Shared> {
         profiles: Profiles::new(plan),
         models: Default::default(),
         arrivals: Default::default(),
+        history: Default::default(),
         readmissions: Default::default(),
         listening: AtomicBool::new(false),
         endpoints: AtomicUsize::new(0),

@@ -8,12 +8,14 @@ use crate::engine::endpoint::describe;
 use crate::engine::endpoint::outputs::Happening;
 use crate::engine::endpoint::plan::ProfilePlan;
 use crate::engine::event::{Event, EventKind};
+use crate::engine::history::Measured;
+use crate::proto::lwm2m::Value;
 use crate::proto::time::UnixMillis;
 
 use super::Shard;
 
 impl Shard {
-    /// Tells subscribers what happened.
+    /// Tells subscribers, and whoever keeps a history, what happened.
     pub(super) fn tell(&mut self, slot: u32, core: &EndpointCore) {
         let Some(entry) = self.endpoints.get(slot) else {
             return;
@@ -22,7 +24,18 @@ impl Shard {
         let registration_id = || self.shared.keys.registration_id(core.place()).to_string();
         let address = || SocketAddr::from(entry.head.peer).to_string();
         let endpoint: Arc<str> = core.name().into();
+        let listening = self.out.listening;
+        let keeps_history = plan.keeps_history() && self.shared.history.is_open();
         for happening in self.out.happenings.drain(..) {
+            if let Some(measured) = keeps_history
+                .then(|| measured(plan, &endpoint, &happening))
+                .flatten()
+            {
+                self.measured.push(measured);
+            }
+            if !listening {
+                continue;
+            }
             let mut send = |kind| {
                 let ts = self.now.wall;
                 self.events.push(Event {
@@ -66,14 +79,36 @@ impl Shard {
                     mapping,
                     time,
                     values,
-                } => {
-                    let instances = values.iter().map(|(id, value)| (*id, value));
-                    let value = describe::instances(instances);
-                    tell_value(plan, mapping, time, value, &mut send);
-                }
+                } => tell_value(plan, mapping, time, instances(&values), &mut send),
             }
         }
     }
+}
+
+/// The telemetry value for a history, if it is one.
+fn measured(plan: &ProfilePlan, endpoint: &Arc<str>, happening: &Happening) -> Option<Measured> {
+    let (mapping, ts) = match happening {
+        Happening::Value { mapping, time, .. } | Happening::Instances { mapping, time, .. } => {
+            (*mapping, *time)
+        }
+        _ => return None,
+    };
+    let mapping = plan.mapping(mapping)?;
+    mapping.destination.telemetry.then(|| Measured {
+        endpoint: Arc::clone(endpoint),
+        profile: Arc::clone(&plan.name),
+        key: Arc::clone(&mapping.key),
+        ts,
+        value: match happening {
+            Happening::Instances { values, .. } => instances(values),
+            Happening::Value { value, .. } => describe::json(value),
+            _ => serde_json::Value::Null,
+        },
+    })
+}
+
+fn instances(values: &[(u16, Value)]) -> serde_json::Value {
+    describe::instances(values.iter().map(|(id, value)| (*id, value)))
 }
 
 /// A value is told as what the profile makes of it.

@@ -8,6 +8,7 @@ use crate::proto::lwm2m::model::ObjectModels;
 use crate::proto::lwm2m::{Path, Version};
 
 use super::configuration::Configuration;
+use super::history::History;
 use super::observe_attr::{ObserveAttr, Strategy};
 use super::paths::always_covers;
 use super::types;
@@ -25,7 +26,9 @@ pub(super) fn compile(
         mappings: mappings(asked),
         steps: steps(asked),
         power: configuration.power,
-        strict_object_versions: configuration.strict_object_versions,
+        strict_object_versions: configuration.extensions.strict_object_versions,
+        transport_log: configuration.extensions.transport_log,
+        keeps_history: configuration.extensions.history != History::None,
     };
     set_types(&mut parts, models);
     parts

@@ -9,14 +9,14 @@ use super::json::Node;
 use super::members::Members;
 use super::observe_attr::{self, ObserveAttr};
 use super::power::check_type;
-use super::settings;
+use super::settings::{self, Extensions};
 
 /// What the engine is to do with devices of a profile.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Configuration {
     pub(super) observe_attr: ObserveAttr,
     pub(super) power: PowerMode,
-    pub(super) strict_object_versions: bool,
+    pub(super) extensions: Extensions,
 }
 
 const MEMBERS: [&str; 6] = [
@@ -48,7 +48,7 @@ pub(super) fn read(
         configuration.power = settings::read(&settings, findings);
     }
     if let Some(ours) = members.object("rookery", findings) {
-        configuration.strict_object_versions = settings::read_extensions(&ours, findings);
+        configuration.extensions = settings::read_extensions(&ours, findings);
     }
     members.warn_of_unknown(&MEMBERS, findings);
     configuration

@@ -1,8 +1,9 @@
 //! `clientLwM2mSettings`, and what is ours under `rookery`.
 
-use crate::engine::endpoint::profile_parts::PowerMode;
+use crate::engine::endpoint::profile_parts::{LogLevel, PowerMode};
 
 use super::findings::Findings;
+use super::history::{self, History};
 use super::members::Members;
 use super::power;
 
@@ -39,10 +40,27 @@ pub(super) fn read(members: &Members<'_>, findings: &mut Findings) -> PowerMode 
     power::read(members, findings).unwrap_or_default()
 }
 
-/// Our own settings. None of ours is unknown to us.
-pub(super) fn read_extensions(members: &Members<'_>, findings: &mut Findings) -> bool {
-    members.refuse_unknown(&["strictObjectVersions"], findings);
-    members
-        .boolean("strictObjectVersions", findings)
-        .unwrap_or_default()
+/// Our own settings.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Extensions {
+    pub(super) strict_object_versions: bool,
+    pub(super) history: History,
+    pub(super) transport_log: Option<LogLevel>,
+}
+
+/// Reads our own settings. None of ours is unknown to us.
+pub(super) fn read_extensions(members: &Members<'_>, findings: &mut Findings) -> Extensions {
+    members.refuse_unknown(
+        &["strictObjectVersions", "history", "transportLog"],
+        findings,
+    );
+    Extensions {
+        strict_object_versions: members
+            .boolean("strictObjectVersions", findings)
+            .unwrap_or_default(),
+        history: history::read(members, findings),
+        transport_log: members
+            .choice("transportLog", &["off", "error", "info"], findings)
+            .map(|level| [LogLevel::Off, LogLevel::Error, LogLevel::Info][level]),
+    }
 }

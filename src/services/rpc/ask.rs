@@ -7,7 +7,10 @@ use tokio::sync::oneshot;
 use super::CallOptions;
 use super::call::{DeviceKnowledge, Prepared, Question, RpcCall, RpcResponse, prepare};
 use super::count::Ended;
-use crate::services::engine::{DeviceOutcome, DeviceRequest, Engine, EngineError, PendingRequest};
+use super::refusal::quoted;
+use crate::services::engine::{
+    DeviceOutcome, DeviceRequest, Engine, EngineError, PendingRequest, Severity,
+};
 use crate::services::models::Models;
 
 /// Puts commands to devices.
@@ -33,7 +36,7 @@ pub(super) struct Asked {
 }
 
 /// A request to a device. Dropped before it is over, it is taken back: nobody waits for it.
-pub(super) struct Flight {
+pub(in crate::services) struct Flight {
     engine: Arc<dyn Engine>,
     endpoint: String,
     ticket: u64,
@@ -45,7 +48,7 @@ pub(super) struct Flight {
 }
 
 /// What happens to a request.
-pub(super) enum Progress {
+pub(in crate::services) enum Progress {
     /// It is sent to the device for the first time.
     Sent,
     /// It is over; `None` when the engine stops or forgets the device.
@@ -83,7 +86,11 @@ impl Asker {
                 let ended = Ended::of_response(&response);
                 return Ok(Handed::Answered(response, ended));
             }
-            Err(response) => return Ok(Handed::Answered(response, Ended::Refused)),
+            Err(response) => {
+                let text = refused(call, &response);
+                self.engine.note(endpoint, Severity::Error, text);
+                return Ok(Handed::Answered(response, Ended::Refused));
+            }
         };
         let request = DeviceRequest {
             command: question.command.clone(),
@@ -103,7 +110,11 @@ impl Asker {
 }
 
 impl Flight {
-    fn new(engine: Arc<dyn Engine>, endpoint: &str, pending: PendingRequest) -> Self {
+    pub(in crate::services) fn new(
+        engine: Arc<dyn Engine>,
+        endpoint: &str,
+        pending: PendingRequest,
+    ) -> Self {
         Self {
             engine,
             endpoint: endpoint.to_owned(),
@@ -117,7 +128,7 @@ impl Flight {
 
     /// What happens next: that it is sent, when it is, then how it ended. Nothing is lost when the
     /// wait is given up before it resolves.
-    pub(super) async fn progress(&mut self) -> Progress {
+    pub(in crate::services) async fn progress(&mut self) -> Progress {
         loop {
             tokio::select! {
                 biased;
@@ -136,21 +147,21 @@ impl Flight {
     }
 
     /// How it ended; `None` when the engine stops or forgets the device.
-    pub(super) async fn done(&mut self) -> Option<DeviceOutcome> {
+    pub(in crate::services) async fn done(&mut self) -> Option<DeviceOutcome> {
         let outcome = (&mut self.done).await.ok();
         self.over = true;
         outcome
     }
 
     /// How it ended, if it has.
-    pub(super) fn try_done(&mut self) -> Option<DeviceOutcome> {
+    pub(in crate::services) fn try_done(&mut self) -> Option<DeviceOutcome> {
         let outcome = self.done.try_recv().ok()?;
         self.over = true;
         Some(outcome)
     }
 
     /// Takes the request back; it ends soon.
-    pub(super) fn cancel(&self) {
+    pub(in crate::services) fn cancel(&self) {
         // An engine too busy for this lets the request run into its timeout.
         let _ = self.engine.cancel_request(&self.endpoint, self.ticket);
     }
@@ -162,6 +173,15 @@ impl Drop for Flight {
             self.cancel();
         }
     }
+}
+
+/// ThingsBoard's text in the log of a device.
+fn refused(call: &RpcCall, response: &RpcResponse) -> String {
+    let params = call.params.as_ref();
+    let params = params.map_or(String::new(), |params| quoted(&params.to_string()));
+    let method = quoted(&call.method);
+    let reason = response.error.as_deref().unwrap_or_default();
+    format!("[error]: Request [{method} {params}] validation failed. Reason: {reason}")
 }
 
 fn not_registered() -> Handed {

@@ -10,11 +10,11 @@ const LONGEST_SLEEP: Duration = Duration::from_secs(3_600);
 
 /// Tells the time.
 #[derive(Clone)]
-pub(super) struct Clock(Arc<dyn Fn() -> UnixMillis + Send + Sync>);
+pub(in crate::services) struct Clock(Arc<dyn Fn() -> UnixMillis + Send + Sync>);
 
 impl Clock {
     /// The clock of the machine.
-    pub(super) fn system() -> Self {
+    pub(in crate::services) fn system() -> Self {
         Self(Arc::new(|| {
             let since = SystemTime::now().duration_since(UNIX_EPOCH);
             since.map_or(0, |since| since.as_millis() as UnixMillis)
@@ -23,7 +23,7 @@ impl Clock {
 
     /// A clock that begins at `from` and goes as tokio's does.
     #[cfg(test)]
-    pub(super) fn simulated(from: UnixMillis) -> Self {
+    pub(in crate::services) fn simulated(from: UnixMillis) -> Self {
         let begun = tokio::time::Instant::now();
         Self(Arc::new(move || {
             from + begun.elapsed().as_millis() as UnixMillis
@@ -31,12 +31,12 @@ impl Clock {
     }
 
     /// Milliseconds since 1970.
-    pub(super) fn now(&self) -> UnixMillis {
+    pub(in crate::services) fn now(&self) -> UnixMillis {
         (self.0)()
     }
 
     /// Returns at `at`; never when `None`.
-    pub(super) async fn sleep_until(&self, at: Option<UnixMillis>) {
+    pub(in crate::services) async fn sleep_until(&self, at: Option<UnixMillis>) {
         let Some(at) = at else {
             return std::future::pending().await;
         };

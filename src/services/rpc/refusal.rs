@@ -1,6 +1,7 @@
 //! Why a call is not sent to the device.
 
 use crate::proto::coap::Code;
+use crate::proto::lwm2m::model::Operations;
 use crate::proto::lwm2m::operation::{ArgumentsError, AttributeError};
 use crate::proto::lwm2m::{Path, Version};
 
@@ -120,6 +121,14 @@ pub(super) enum Refusal {
         object: u16,
         version: Version,
     },
+    #[error(
+        "Resource {id} cannot be written: its definition allows {}",
+        allowed(.operations)
+    )]
+    NotWritable {
+        id: VersionedId,
+        operations: Operations,
+    },
     #[error("Resource with {id} is not executable.")]
     NotExecutable { id: VersionedId },
     #[error(
@@ -130,6 +139,15 @@ pub(super) enum Refusal {
     Arguments(#[from] ArgumentsError),
     #[error(transparent)]
     Attribute(#[from] AttributeError),
+}
+
+fn allowed(operations: &Operations) -> &'static str {
+    match operations {
+        Operations::Read => "R, to read",
+        Operations::Execute => "E, to execute",
+        Operations::None => "nothing",
+        Operations::Write | Operations::ReadWrite => operations.as_str(),
+    }
 }
 
 impl From<Refusal> for RpcResponse {

@@ -5,6 +5,7 @@ mod failures;
 mod properties;
 mod results;
 mod seed;
+mod shared_attributes;
 mod values;
 mod versions;
 

@@ -41,6 +41,8 @@ impl ProfilePlan {
             power: read_power(&mut from)?,
             mappings: record::list(&mut from, read_mapping)?,
             steps: record::list(&mut from, read_step)?,
+            // What endpoints lived under before a restart: only what it asked for matters now.
+            ..ProfileParts::default()
         }))
     }
 

@@ -252,6 +252,7 @@ proptest! {
             ],
             power: cycle.map_or(PowerMode::Drx, |cycle| PowerMode::Edrx { cycle, paging_window: 9 }),
             strict_object_versions: true,
+            ..ProfileParts::default()
         });
         let record = plan.to_record();
         let back = ProfilePlan::from_record(&record).expect("a profile");

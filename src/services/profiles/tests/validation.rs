@@ -403,13 +403,77 @@ async fn our_own_settings_are_all_known() {
     assert_refused(
         json!({"rookery": {"strictObjectVersion": true}}),
         "rookery.strictObjectVersion",
-        "is not known; accepted: strictObjectVersions; did you mean \"strictObjectVersions\"?",
+        "is not known; accepted: strictObjectVersions, history, transportLog; did you mean \"strictObjectVersions\"?",
     )
     .await;
     assert_refused(
         json!({"rookery": {"strictObjectVersions": 1}}),
         "rookery.strictObjectVersions",
         "is 1; accepted is true or false",
+    )
+    .await;
+}
+
+#[tokio::test]
+async fn a_history_is_none_the_latest_or_of_an_age() {
+    for history in [
+        json!("none"),
+        json!("latest"),
+        json!({"days": 30}),
+        json!({"hours": 1}),
+        Value::Null,
+    ] {
+        assert!(
+            warnings(json!({"rookery": {"history": history}}))
+                .await
+                .is_empty()
+        );
+    }
+    for (history, member, says) in [
+        (
+            json!("all"),
+            "rookery.history",
+            "is \"all\"; accepted is \"none\", \"latest\", {\"days\": number} or",
+        ),
+        (
+            json!({}),
+            "rookery.history.days",
+            "is absent; accepted is days or hours",
+        ),
+        (
+            json!({"days": 1, "hours": 1}),
+            "rookery.history.hours",
+            "stands beside days",
+        ),
+        (
+            json!({"days": 0}),
+            "rookery.history.days",
+            "is 0; accepted is a whole number of days from 1 to 3650",
+        ),
+        (
+            json!({"weeks": 1, "days": 1}),
+            "rookery.history.weeks",
+            "is not known; accepted: days, hours",
+        ),
+    ] {
+        assert_refused(json!({"rookery": {"history": history}}), member, says).await;
+    }
+}
+
+#[tokio::test]
+async fn a_transport_log_is_off_of_errors_or_of_everything() {
+    for level in ["off", "error", "info"] {
+        assert!(
+            warnings(json!({"rookery": {"transportLog": level}}))
+                .await
+                .is_empty()
+        );
+    }
+    let says = "is \"debug\"; accepted is one of off, error, info";
+    assert_refused(
+        json!({"rookery": {"transportLog": "debug"}}),
+        "rookery.transportLog",
+        says,
     )
     .await;
 }

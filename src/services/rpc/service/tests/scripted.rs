@@ -7,6 +7,7 @@ use std::sync::atomic::Ordering::Relaxed;
 use std::sync::{Arc, Mutex};
 
 use futures_util::future::{FutureExt, ready};
+use futures_util::stream::{self, BoxStream, StreamExt};
 use serde_json::json;
 use tokio::sync::{broadcast, mpsc, oneshot};
 
@@ -18,9 +19,9 @@ use crate::proto::time::UnixMillis;
 use crate::services::devices::Devices;
 use crate::services::engine::{
     Admission, Answer, AttributesView, Cursor, DeviceAnswer, DeviceContext, DeviceFilter,
-    DeviceOutcome, DeviceRequest, DeviceSummary, Engine, EngineError, EnginePage, Event,
-    PendingRequest, ProfileError, ProfileId, ProfileParts, RegistrationView, RequestError,
-    TelemetryView,
+    DeviceOutcome, DeviceRequest, DeviceSummary, Engine, EngineError, EnginePage, Event, LogEntry,
+    Measured, PendingRequest, ProfileError, ProfileId, ProfileParts, RegistrationView,
+    RequestError, Severity, TelemetryView,
 };
 use crate::services::models::Models;
 use crate::services::profiles::{ProfileSettings, Profiles, ServerPorts};
@@ -247,6 +248,20 @@ impl Engine for Scripted {
         receiver
     }
 
+    fn follow(&self, _: &str) {}
+
+    fn unfollow(&self, _: &str) {}
+
+    fn arrivals(&self) -> BoxStream<'static, Box<str>> {
+        stream::pending().boxed()
+    }
+
+    fn measurements(&self) -> Option<mpsc::Receiver<Vec<Measured>>> {
+        None
+    }
+
+    fn publish(&self, _: Event) {}
+
     fn use_models(&self, _: Arc<ObjectModels>) {}
 
     fn telemetry<'a>(&'a self, _: &'a str) -> Answer<'a, Option<TelemetryView>> {
@@ -256,6 +271,12 @@ impl Engine for Scripted {
     fn attributes<'a>(&'a self, _: &'a str) -> Answer<'a, Option<AttributesView>> {
         ready(Ok(None)).boxed()
     }
+
+    fn log<'a>(&'a self, _: &'a str, _: usize) -> Answer<'a, Option<Vec<LogEntry>>> {
+        ready(Ok(None)).boxed()
+    }
+
+    fn note(&self, _: &str, _: Severity, _: String) {}
 
     fn remove<'a>(&'a self, _: &'a str) -> Answer<'a, bool> {
         ready(Ok(false)).boxed()
