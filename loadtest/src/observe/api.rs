@@ -160,7 +160,46 @@ impl Connection {
         content_type: &str,
         body: String,
     ) -> Result<Response<Incoming>, ApiError> {
-        let mut request = Request::new(Full::new(Bytes::from(body)));
+        let body = Bytes::from(body);
+        // A server closes what was idle for a while, possibly while a request is on its way there.
+        if self.sender.ready().await.is_err() {
+            *self = self.api.connect().await?;
+        }
+        let request = self.request(&method, path, content_type, body.clone())?;
+        let response = match self.sender.send_request(request).await {
+            Err(error) if error.is_canceled() => {
+                *self = self.api.connect().await?;
+                let request = self.request(&method, path, content_type, body)?;
+                self.sender.send_request(request).await
+            }
+            other => other,
+        };
+        let response = response.map_err(|source| self.api.broken(source))?;
+        let status = response.status();
+        if status.is_success() {
+            return Ok(response);
+        }
+        let collected = response.into_body().collect().await;
+        let bytes = collected.map_err(|source| self.api.broken(source))?;
+        let problem: Value = serde_json::from_slice(&bytes.to_bytes()).unwrap_or_default();
+        Err(ApiError::Refused {
+            method,
+            path: path.to_owned(),
+            status,
+            detail: problem["detail"]
+                .as_str()
+                .map_or_else(|| format!("the server answers {status}"), str::to_owned),
+        })
+    }
+
+    fn request(
+        &self,
+        method: &Method,
+        path: &str,
+        content_type: &str,
+        body: Bytes,
+    ) -> Result<Request<Full<Bytes>>, ApiError> {
+        let mut request = Request::new(Full::new(body));
         *request.method_mut() = method.clone();
         let uri = path.parse();
         *request.uri_mut() = uri.map_err(|_| ApiError::Url(path.to_owned()))?;
@@ -178,32 +217,46 @@ impl Connection {
                 request.headers_mut().insert(name, value);
             }
         }
-        let sent = match self.sender.ready().await {
-            Ok(()) => self.sender.send_request(request).await,
-            Err(error) => Err(error),
-        };
-        let response = sent.map_err(|source| self.api.broken(source))?;
-        let status = response.status();
-        if status.is_success() {
-            return Ok(response);
-        }
-        let collected = response.into_body().collect().await;
-        let bytes = collected.map_err(|source| self.api.broken(source))?;
-        let problem: Value = serde_json::from_slice(&bytes.to_bytes()).unwrap_or_default();
-        Err(ApiError::Refused {
-            method,
-            path: path.to_owned(),
-            status,
-            detail: problem["detail"]
-                .as_str()
-                .map_or_else(|| format!("the server answers {status}"), str::to_owned),
-        })
+        Ok(request)
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use std::io::{Read, Write};
+    use std::net::TcpListener;
+
     use super::*;
+
+    #[test]
+    fn a_connection_that_the_server_has_closed_is_opened_again() {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let url = format!("http://{}", listener.local_addr().unwrap());
+        // Answers one request on each connection, and closes it.
+        let server = std::thread::spawn(move || {
+            for _ in 0..3 {
+                let (mut stream, _) = listener.accept().unwrap();
+                let read = stream.read(&mut [0; 1_024]).unwrap();
+                assert!(read > 0);
+                let answer = b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\n{}";
+                stream.write_all(answer).unwrap();
+            }
+        });
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .enable_all()
+            .build()
+            .unwrap();
+        runtime.block_on(async {
+            let api = Api::new(&url, None).unwrap();
+            let mut connection = api.connect().await.unwrap();
+            for _ in 0..3 {
+                let answer = connection.call(Method::GET, "/", None).await.unwrap();
+                assert_eq!(answer, serde_json::json!({}));
+                tokio::time::sleep(std::time::Duration::from_millis(50)).await;
+            }
+        });
+        server.join().unwrap();
+    }
 
     #[test]
     fn only_a_plain_url_without_a_path_names_an_api() {
