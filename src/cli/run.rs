@@ -4,7 +4,9 @@ use std::process::ExitCode;
 
 use anyhow::Context;
 
-use super::arguments::{Arguments, Command, DevicesCommand, ModelsCommand, ProfilesCommand, StoreCommand};
+use super::arguments::{
+    Arguments, Command, DevicesCommand, ModelsCommand, ProfilesCommand, StoreCommand,
+};
 use super::{check_config, devices, models, profiles, rpc, serve, store, terminal, tokens};
 
 /// Does what `arguments` say. An error is for the caller to print.

@@ -100,7 +100,10 @@ pub(super) async fn import(file: &Path, place: &Place) -> anyhow::Result<ExitCod
         Box::new(File::open(file).with_context(|| shown.to_string())?)
     };
     let mut lines = BufReader::new(source).lines();
-    let first = lines.next().transpose().with_context(|| shown.to_string())?;
+    let first = lines
+        .next()
+        .transpose()
+        .with_context(|| shown.to_string())?;
     Header::check(first.as_deref()).with_context(|| format!("{shown}: line 1"))?;
     let mut target = Target {
         store: &store,
@@ -183,7 +186,9 @@ fn refuse_unless_empty(store: &EmbeddedStore, state: &EmbeddedState) -> anyhow::
         }
     }
     if !state.is_empty()? {
-        bail!("the data directory is not empty: devices have been served from it. Import into a new one (--data DIR)");
+        bail!(
+            "the data directory is not empty: devices have been served from it. Import into a new one (--data DIR)"
+        );
     }
     Ok(())
 }

@@ -25,11 +25,8 @@ pub trait StateStore: fmt::Debug + Send + Sync + 'static {
     ///
     /// # Errors
     /// The storage cannot be read or written. Single records that cannot be read are set aside.
-    fn read(
-        &self,
-        shard: u8,
-        take: &mut dyn FnMut(u32, &[u8]) -> Fate,
-    ) -> Result<Read, StateError>;
+    fn read(&self, shard: u8, take: &mut dyn FnMut(u32, &[u8]) -> Fate)
+    -> Result<Read, StateError>;
 
     /// Forgets all records of profiles but these: no record of an endpoint refers to another one.
     ///

@@ -115,7 +115,9 @@ impl EmbeddedState {
             fjall::Error::Locked => OpenStateError::InUse { path: path.clone() },
             other => unusable(other.to_string()),
         })?;
-        let found = tables.format().map_err(|error| unusable(error.to_string()))?;
+        let found = tables
+            .format()
+            .map_err(|error| unusable(error.to_string()))?;
         if found != FORMAT {
             return Err(OpenStateError::Format { path, found });
         }
@@ -184,7 +186,10 @@ impl EmbeddedState {
         &self,
         records: &[(String, Vec<u8>, Vec<u8>)],
     ) -> Result<Option<String>, StateError> {
-        self.tables.get()?.put_all(records).map_err(failed("written"))
+        self.tables
+            .get()?
+            .put_all(records)
+            .map_err(failed("written"))
     }
 
     /// Whether nothing has ever been kept here.

@@ -65,7 +65,9 @@ impl Device {
     /// Updates the registration; the code of the answer.
     pub fn update(&mut self, query: &str) -> u8 {
         let path = format!("/rd/{}", self.id);
-        let message = Datagram::con(POST, self.next_mid()).path(&path).query(query);
+        let message = Datagram::con(POST, self.next_mid())
+            .path(&path)
+            .query(query);
         self.exchange(&message).expect("an answer to Update")[1]
     }
 
@@ -153,7 +155,8 @@ impl Device {
         let token = request.get_token().to_vec();
         let mid = request.header.message_id;
         let battery = method == RequestType::Get && path == ["3", "0", "9"];
-        let mut answer = Datagram::ack(if battery { CONTENT } else { NOT_FOUND }, mid).token(&token);
+        let mut answer =
+            Datagram::ack(if battery { CONTENT } else { NOT_FOUND }, mid).token(&token);
         if battery {
             match request.get_observe_value() {
                 Some(Ok(0)) => {

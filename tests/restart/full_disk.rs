@@ -33,7 +33,9 @@ fn devices_are_served_from_memory_until_the_disk_takes_writes_again() {
     await_failing(&engine, 0);
     let taken = eventually("the store takes changes again", || {
         let answer = engine.put("/api/v1/devices/other", "{}");
-        (answer.status < 300).then_some(answer.status).ok_or(answer.body)
+        (answer.status < 300)
+            .then_some(answer.status)
+            .ok_or(answer.body)
     });
     assert_eq!(taken, 201);
     device.serve(COMMITTED);

@@ -85,11 +85,17 @@ impl Witness {
         if let Some((_, due)) = due {
             let kept = engine.telemetry(&name);
             let kept = kept["batteryLevel"][0]["value"].as_u64();
-            assert!(kept >= Some((*due).into()), "{context}: {kept:?} instead of {due}");
+            assert!(
+                kept >= Some((*due).into()),
+                "{context}: {kept:?} instead of {due}"
+            );
         }
         self.values.clear();
         if self.device.update("") != CHANGED {
-            assert!(!committed(self.registered), "{context}: the registration is lost");
+            assert!(
+                !committed(self.registered),
+                "{context}: the registration is lost"
+            );
             return self.register();
         }
         let asked = self.device.observes;
@@ -101,12 +107,19 @@ impl Witness {
         // An observation that was not stored is told off by a Reset, the one made instead stays.
         self.device.notify();
         if committed(self.observed) {
-            assert_eq!(self.device.resets, resets, "{context}: the token is unknown");
+            assert_eq!(
+                self.device.resets, resets,
+                "{context}: the token is unknown"
+            );
         }
         self.device.await_observation();
         assert_eq!(self.device.observers.len(), 1, "{context}: observed twice");
         let known = &engine.registration(&name)["observations"];
-        assert_eq!(known.as_array().map(Vec::len), Some(1), "{context}: {known}");
+        assert_eq!(
+            known.as_array().map(Vec::len),
+            Some(1),
+            "{context}: {known}"
+        );
         self.observed = Instant::now();
     }
 }

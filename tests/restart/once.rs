@@ -51,9 +51,16 @@ fn after_a_kill_a_device_goes_on_without_registering() {
     assert_eq!(device.update(""), CHANGED);
     assert!(device.notify(), "the token fits");
     engine.await_telemetry("meter-1", "batteryLevel", &json!(2));
-    assert_eq!((device.observes, device.resets), (1, 0), "nobody observed again");
+    assert_eq!(
+        (device.observes, device.resets),
+        (1, 0),
+        "nobody observed again"
+    );
     let metrics = engine.metrics();
-    assert!(metrics.contains("lwm2m_state_restored_total{result=\"registered\"} 1"), "{metrics}");
+    assert!(
+        metrics.contains("lwm2m_state_restored_total{result=\"registered\"} 1"),
+        "{metrics}"
+    );
     assert!(metrics.contains("lwm2m_registrations{security=\"NO_SEC\",state=\"registered\"} 1"));
     assert!(metrics.contains("lwm2m_observations{strategy=\"single\"} 1"));
 }
@@ -75,7 +82,10 @@ fn what_an_update_changed_is_kept_and_so_is_the_end_of_a_registration() {
     assert_eq!(engine.registration("one")["lifetime"], 1234);
     assert_eq!(two.update(""), NOT_FOUND);
     let kept = engine.telemetry("two");
-    assert_eq!(kept["batteryLevel"][0]["value"], 0, "its values stay: {kept}");
+    assert_eq!(
+        kept["batteryLevel"][0]["value"], 0,
+        "its values stay: {kept}"
+    );
 }
 
 #[test]
@@ -95,13 +105,19 @@ fn steps_that_were_not_made_before_the_kill_are_made_after_it() {
     engine.await_telemetry("slow", "batteryLevel", &json!(2));
     assert_eq!(device.observers.len(), 1);
     let observations = &engine.registration("slow")["observations"];
-    assert_eq!(observations.as_array().map(Vec::len), Some(1), "{observations}");
+    assert_eq!(
+        observations.as_array().map(Vec::len),
+        Some(1),
+        "{observations}"
+    );
 }
 
 #[test]
 fn devices_of_a_shard_that_went_register_again_and_are_counted() {
     let mut engine = Engine::start();
-    let mut devices: Vec<_> = (0..8).map(|n| Device::new(&engine, &format!("dev-{n}"))).collect();
+    let mut devices: Vec<_> = (0..8)
+        .map(|n| Device::new(&engine, &format!("dev-{n}")))
+        .collect();
     for device in &mut devices {
         device.register("");
         device.await_observation();
@@ -116,7 +132,11 @@ fn devices_of_a_shard_that_went_register_again_and_are_counted() {
     let counted = format!("lwm2m_state_restored_total{{result=\"left_behind\"}} {gone}");
     assert!(gone > 0 && gone < 8, "both shards had devices: {gone}");
     assert!(metrics.contains(&counted), "{gone} {metrics}");
-    assert!(engine.log().contains("engine.shards is smaller than before"));
+    assert!(
+        engine
+            .log()
+            .contains("engine.shards is smaller than before")
+    );
 }
 
 #[test]

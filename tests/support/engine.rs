@@ -45,9 +45,13 @@ impl Engine {
             ),
             ("ROOKERY_ENGINE__SHARDS", "2".to_owned()),
         ];
-        let given = settings.iter().map(|(key, value)| (*key, (*value).to_owned()));
+        let given = settings
+            .iter()
+            .map(|(key, value)| (*key, (*value).to_owned()));
         let settings = own.into_iter().chain(given);
-        let settings: Vec<_> = settings.map(|(key, value)| (key.to_owned(), value)).collect();
+        let settings: Vec<_> = settings
+            .map(|(key, value)| (key.to_owned(), value))
+            .collect();
         let command: Vec<_> = arguments.iter().map(|&text| text.to_owned()).collect();
         let mut engine = Self {
             process: spawn(directory.path(), &command, &settings),
@@ -63,7 +67,9 @@ impl Engine {
 
     /// Ends it as a power failure does.
     pub fn kill(&mut self) {
-        self.process.kill().expect("the engine had not ended before");
+        self.process
+            .kill()
+            .expect("the engine had not ended before");
         self.process.wait().expect("the engine is waited for");
     }
 
@@ -96,7 +102,9 @@ impl Engine {
 
     /// What a scrape brings.
     pub fn metrics(&self) -> String {
-        http::get(self.http, "/metrics").expect("the engine answers").body
+        http::get(self.http, "/metrics")
+            .expect("the engine answers")
+            .body
     }
 
     /// Its data directory.

@@ -173,9 +173,7 @@ impl Observations {
     /// Observations as they were: what each is about, its token, how many notifications came, and
     /// sequence number and time of the newest.
     #[must_use]
-    pub fn of(
-        kept: impl IntoIterator<Item = (Observed, u16, u32, Option<(u32, Tick)>)>,
-    ) -> Self {
+    pub fn of(kept: impl IntoIterator<Item = (Observed, u16, u32, Option<(u32, Tick)>)>) -> Self {
         let mut observations = Self::default();
         for (observed, token, notifications, newest) in kept {
             let freshness = newest.map_or_else(Freshness::new, |(sequence, at)| {

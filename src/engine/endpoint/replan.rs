@@ -3,9 +3,9 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use crate::proto::lwm2m::{Path, Version};
 use crate::proto::lwm2m::link::ObjectLinks;
 use crate::proto::lwm2m::operation::{NotificationAttributes, Operation};
+use crate::proto::lwm2m::{Path, Version};
 
 use super::conversation::{Conversation, Job, StepRef, Task};
 use super::core::{EndpointCore, Turn};

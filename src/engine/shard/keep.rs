@@ -7,9 +7,9 @@ use std::mem;
 use crate::engine::endpoint::core::{EndpointCore, Input, Route};
 use crate::engine::endpoint::slot::{Head, State};
 use crate::engine::endpoint::snapshot::Whereabouts;
+use crate::engine::locals::Locals;
 use crate::engine::persistence::{Persistence, StateBatch, plan_number};
 use crate::engine::profiles::{KnownProfiles, ProfileId};
-use crate::engine::locals::Locals;
 use crate::proto::time::{Now, Tick};
 
 use super::Shard;
@@ -191,11 +191,9 @@ impl Shard {
 pub(super) fn changes(input: &Input<'_>) -> bool {
     match input {
         Input::Message(message) => match message.route {
-            Route::Register
-            | Route::Deregister
-            | Route::Send
-            | Route::Response
-            | Route::Reset => true,
+            Route::Register | Route::Deregister | Route::Send | Route::Response | Route::Reset => {
+                true
+            }
             Route::Update | Route::Acknowledgement => false,
         },
         Input::Command { .. } | Input::NewPlan { .. } => true,

@@ -19,9 +19,9 @@ use crate::net::{LocalAddr, PeerAddr};
 use crate::proto::coap::exchange::MidSequence;
 use crate::proto::time::{Now, Tick, UnixMillis, Wheel};
 
+use super::Shard;
 use super::keep::Keeper;
 use super::rollout::Rollout;
-use super::Shard;
 
 /// Records after which the shard shows that it is alive.
 const PULSE: u64 = 4_096;
@@ -117,8 +117,8 @@ impl Shard {
             restart.report.full += 1;
             return Fate::Remove;
         }
-        let expired = snapshot.is_registered()
-            && snapshot.expired(restart.now.wall, restart.served_until);
+        let expired =
+            snapshot.is_registered() && snapshot.expired(restart.now.wall, restart.served_until);
         let place = Place {
             shard: self.index,
             slot,
@@ -184,8 +184,7 @@ impl Shard {
             u16::from(self.count),
             u16::from(self.index),
         );
-        let restored =
-            EndpointCore::restored(snapshot, place, mids, now, power, &mut self.links);
+        let restored = EndpointCore::restored(snapshot, place, mids, now, power, &mut self.links);
         let mut core = restored.ok()?;
         if let Some(places) = &transition.places {
             core.relocate_values(|index| places.get(usize::from(index)).copied().flatten());

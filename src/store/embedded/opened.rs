@@ -40,7 +40,10 @@ impl Opened {
     /// Opens the file again: after an error of the disk the database does nothing any more. Fails
     /// while somebody still reads through the former one.
     pub(super) fn reopen(&self) -> Result<Arc<Database>, StoreError> {
-        let mut held = self.database.write().unwrap_or_else(PoisonError::into_inner);
+        let mut held = self
+            .database
+            .write()
+            .unwrap_or_else(PoisonError::into_inner);
         *held = None;
         let database = open(&self.file).map_err(|error| StoreError::Failed {
             detail: error.to_string(),

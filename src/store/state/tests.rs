@@ -49,10 +49,7 @@ fn records_are_there_again_by_shard_and_slot_under_the_same_secret() {
     assert!(again.served_until.is_some());
     assert_eq!(again.plans, [(5, b"plan".to_vec())]);
     assert_eq!(again.left_behind, 0);
-    assert_eq!(
-        records(&state, 0),
-        [(0, b"a".to_vec()), (9, b"c".to_vec())]
-    );
+    assert_eq!(records(&state, 0), [(0, b"a".to_vec()), (9, b"c".to_vec())]);
     assert_eq!(records(&state, 1), [(7, b"d".to_vec())]);
     state.keep_plans(&[].into()).expect("written");
     assert_eq!(state.begin(2).expect("it begins").plans, []);
@@ -76,7 +73,10 @@ fn records_of_shards_that_went_are_removed_and_counted() {
 fn a_record_nobody_can_read_is_set_aside_once() {
     let directory = tempfile::tempdir().expect("a directory");
     let state = EmbeddedState::open(directory.path()).expect("a new store");
-    let changes = batch(0, &[(1, Some(b"good")), (2, Some(b"bad")), (3, Some(b"gone"))]);
+    let changes = batch(
+        0,
+        &[(1, Some(b"good")), (2, Some(b"bad")), (3, Some(b"gone"))],
+    );
     state.submit(changes).expect("room");
     let state = reopened(state, directory.path());
     state
@@ -100,7 +100,9 @@ fn a_block_the_disk_has_damaged_costs_its_own_records_only() {
     let state = EmbeddedState::open(directory.path()).expect("a new store");
     let record = [0xa5; 500];
     for first in (0..2_000).step_by(100) {
-        let slots: Vec<_> = (first..first + 100).map(|slot| (slot, Some(&record[..]))).collect();
+        let slots: Vec<_> = (first..first + 100)
+            .map(|slot| (slot, Some(&record[..])))
+            .collect();
         state.submit(batch(0, &slots)).expect("room");
     }
     let state = reopened(state, directory.path());
@@ -115,7 +117,10 @@ fn a_block_the_disk_has_damaged_costs_its_own_records_only() {
     });
     let unreadable = read.expect("it is read").unreadable;
     assert!(unreadable > 0, "the damage is met");
-    assert!(found > 1_800 && found + unreadable == 2_000, "{found} of 2,000, {unreadable}");
+    assert!(
+        found > 1_800 && found + unreadable == 2_000,
+        "{found} of 2,000, {unreadable}"
+    );
     assert_eq!(records(&state, 0).len() as u64, found, "it is met once");
 }
 
@@ -149,7 +154,10 @@ fn a_store_of_a_later_version_is_refused_and_one_in_use_too() {
     let directory = tempfile::tempdir().expect("a directory");
     let state = EmbeddedState::open(directory.path()).expect("a new store");
     let second = EmbeddedState::open(directory.path());
-    assert!(matches!(second, Err(OpenStateError::InUse { .. })), "{second:?}");
+    assert!(
+        matches!(second, Err(OpenStateError::InUse { .. })),
+        "{second:?}"
+    );
     let later = ("meta".to_owned(), b"format".to_vec(), vec![0, 0, 0, 9]);
     assert_eq!(state.put_all(&[later]).expect("written"), None);
     drop(state);
@@ -173,5 +181,9 @@ fn what_there_is_no_room_for_comes_back() {
     };
     assert_eq!(returned.records, [(slot, Some(0..record.len()))]);
     let state = reopened(state, directory.path());
-    assert_eq!(records(&state, 0).len() as u32, slot - 1, "all that was taken is there");
+    assert_eq!(
+        records(&state, 0).len() as u32,
+        slot - 1,
+        "all that was taken is there"
+    );
 }

@@ -127,9 +127,7 @@ fn read_mapping(from: &mut Decoder<'_>) -> Read<Mapping> {
         [object] => Path::object(object),
         [object, instance] => Path::instance(object, instance),
         [object, instance, resource] => Path::resource(object, instance, resource),
-        [object, instance, resource, id] => {
-            Path::resource_instance(object, instance, resource, id)
-        }
+        [object, instance, resource, id] => Path::resource_instance(object, instance, resource, id),
         _ => return Err(SnapshotError::Member("path of a mapping")),
     };
     let version = record::optional(from, read_version)?;

@@ -8,11 +8,11 @@ use super::{
     FORM, KeptObservation, KeptRegistration, Pending, Snapshot, SnapshotError, Whereabouts,
 };
 
-use super::record::{Read, array, attributes, exactly, list, optional, path};
 use super::super::conversation::StepRef;
 use super::super::observations::Observed;
 use super::super::problems::{MAX_PROBLEMS, Problem};
 use super::super::values::LatestValues;
+use super::record::{Read, array, attributes, exactly, list, optional, path};
 
 pub(super) fn endpoint(record: &[u8]) -> Read<Snapshot<'_>> {
     let mut from = Decoder::new(record);
@@ -156,4 +156,3 @@ fn ip(from: &mut Decoder<'_>) -> Read<[u8; 16]> {
     let bytes = from.bytes()?.try_into();
     bytes.map_err(|_| SnapshotError::Member("IP address"))
 }
-

@@ -11,8 +11,7 @@ use super::SnapshotError;
 pub(in super::super) type Out<'a> = Encoder<&'a mut Vec<u8>>;
 
 /// Writing into memory does not fail.
-pub(in super::super) type Written =
-    Result<(), minicbor::encode::Error<std::convert::Infallible>>;
+pub(in super::super) type Written = Result<(), minicbor::encode::Error<std::convert::Infallible>>;
 
 pub(in super::super) type Read<T> = Result<T, SnapshotError>;
 
@@ -58,7 +57,11 @@ pub(in super::super) fn array(from: &mut Decoder<'_>) -> Read<u64> {
         .ok_or(SnapshotError::Member("length of an array"))
 }
 
-pub(in super::super) fn exactly(from: &mut Decoder<'_>, members: u64, what: &'static str) -> Read<()> {
+pub(in super::super) fn exactly(
+    from: &mut Decoder<'_>,
+    members: u64,
+    what: &'static str,
+) -> Read<()> {
     if array(from)? == members {
         Ok(())
     } else {

@@ -56,8 +56,12 @@ fn targets() -> impl Strategy<Value = Observed> {
 }
 
 fn attribute_sets() -> impl Strategy<Value = NotificationAttributes> {
-    (option::of(0..100u32), any::<bool>(), option::of(-5.5..5.5f64)).prop_map(
-        |(pmin, unset, gt)| {
+    (
+        option::of(0..100u32),
+        any::<bool>(),
+        option::of(-5.5..5.5f64),
+    )
+        .prop_map(|(pmin, unset, gt)| {
             let mut attributes = NotificationAttributes::default();
             let mut set = |name, value: Option<String>| {
                 attributes.set(name, value.as_deref()).expect("in range");
@@ -72,8 +76,7 @@ fn attribute_sets() -> impl Strategy<Value = NotificationAttributes> {
                 set("gt", Some(gt.to_string()));
             }
             attributes
-        },
-    )
+        })
 }
 
 fn work() -> impl Strategy<Value = Pending> {
@@ -84,8 +87,7 @@ fn work() -> impl Strategy<Value = Pending> {
         step().prop_map(Pending::Step),
         step().prop_map(Pending::Parked),
         targets().prop_map(Pending::Remainder),
-        (targets(), any::<u16>())
-            .prop_map(|(observed, token)| Pending::Cancel { observed, token }),
+        (targets(), any::<u16>()).prop_map(|(observed, token)| Pending::Cancel { observed, token }),
         (paths(), attribute_sets())
             .prop_map(|(path, attributes)| Pending::Attributes { path, attributes }),
     ]
@@ -273,7 +275,9 @@ fn a_record_of_a_later_version_is_told_from_a_damaged_one() {
 fn a_registration_ends_when_nobody_served_for_longer_than_its_lifetime() {
     let mut core = EndpointCore::new("a", PLACE, mids());
     core.registration = Some(Registration {
-        links: interner().intern(b"</3/0>", LwM2mVersion::V1_0).expect("links"),
+        links: interner()
+            .intern(b"</3/0>", LwM2mVersion::V1_0)
+            .expect("links"),
         since: 0,
         expires: NEVER,
         lifetime: Some(60),

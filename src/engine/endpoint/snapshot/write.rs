@@ -4,13 +4,13 @@ use minicbor::Encoder;
 
 use crate::proto::time::{Now, Tick};
 
-use super::record::{Out, Written, write_attributes, write_path};
-use super::{FORM, Pending, Whereabouts, wall_of};
 use super::super::conversation::StepRef;
 use super::super::core::EndpointCore;
 use super::super::observations::{Observation, Observed};
 use super::super::problems::Problem;
 use super::super::registration::Registration;
+use super::record::{Out, Written, write_attributes, write_path};
+use super::{FORM, Pending, Whereabouts, wall_of};
 
 pub(super) fn endpoint(
     core: &EndpointCore,
@@ -88,12 +88,7 @@ fn registration(kept: &Registration, out: &mut Out<'_>) -> Written {
     Ok(())
 }
 
-fn observation(
-    known: &Observation,
-    target: &Observed,
-    now: Now,
-    out: &mut Out<'_>,
-) -> Written {
+fn observation(known: &Observation, target: &Observed, now: Now, out: &mut Out<'_>) -> Written {
     out.array(4)?;
     observed(target, out)?;
     out.u16(known.token)?.u32(known.notifications)?;
