@@ -27,8 +27,7 @@ pub fn check(record: &[u8]) {
     let whereabouts = snapshot.whereabouts;
     let mids = MidSequence::new(0, 1, 0);
     let mut links = LinkInterner::new(4, [1, 2]);
-    let Ok(core) =
-        EndpointCore::restored(snapshot, place, mids, now, PowerMode::Drx, &mut links)
+    let Ok(core) = EndpointCore::restored(snapshot, place, mids, now, PowerMode::Drx, &mut links)
     else {
         return;
     };

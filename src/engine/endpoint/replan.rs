@@ -142,11 +142,14 @@ impl EndpointCore {
     }
 }
 
+/// What makes values of two mappings the same, but for their key.
+type Meaning = (Path, Option<Version>);
+
 /// Where values of one profile belong in another: with the mapping of the same Resource in the same
 /// version, if there are several, with that of the same key.
 pub(super) struct Relocation<'a> {
     old: &'a ProfilePlan,
-    places: HashMap<(Path, Option<Version>), Vec<(u16, &'a Mapping)>>,
+    places: HashMap<Meaning, Vec<(u16, &'a Mapping)>>,
 }
 
 impl<'a> Relocation<'a> {

@@ -24,6 +24,7 @@ mod observing;
 mod plans;
 mod profiles;
 mod registration;
+mod restart;
 mod rollout;
 mod supervision;
 mod tokens;

@@ -26,8 +26,9 @@ const CACHE_BYTES: u64 = 8 << 20;
 /// Memory for changes before they are sorted into files.
 const MEMTABLE_BYTES: u64 = 16 << 20;
 
-/// Keys looked for behind a block that cannot be read.
-const PROBED: u32 = 1 << 16;
+/// Keys looked up one by one around a block that cannot be read. A block holds fewer, and slots are
+/// given out densely.
+const LOOKED_UP: u32 = 1 << 12;
 
 /// The open database; gone for a moment while it is opened again after a failure.
 #[derive(Debug)]
@@ -173,40 +174,49 @@ impl Tables {
             Bound::Unbounded => u32::MAX,
         };
         let mut unreadable = Vec::new();
-        'blocks: loop {
-            let range = next.to_be_bytes()..=last.to_be_bytes();
-            for entry in self.endpoints.range(range) {
-                let Ok((key, record)) = entry.into_inner() else {
-                    let Some(after) = self.behind(next, last, &mut unreadable) else {
-                        return Ok(unreadable);
-                    };
-                    next = after;
-                    continue 'blocks;
-                };
-                let Ok(key) = <[u8; 4]>::try_from(&*key).map(u32::from_be_bytes) else {
-                    continue;
-                };
-                take(key, &record);
-                if key == last {
-                    return Ok(unreadable);
+        // The iterator stops at a block that cannot be read: what lies around it is looked up.
+        while !self.read_on(&mut next, last, &mut take) {
+            let window = next..=last.min(next.saturating_add(LOOKED_UP));
+            let behind = window.end().checked_add(1);
+            let before = unreadable.len();
+            let mut found = false;
+            for key in window {
+                match self.endpoints.get(key.to_be_bytes()) {
+                    Ok(None) => {}
+                    Ok(Some(record)) => {
+                        found = true;
+                        take(key, &record);
+                    }
+                    Err(_) => unreadable.push(key),
                 }
-                next = key + 1;
             }
-            return Ok(unreadable);
+            let lost = !found && unreadable.len() == before;
+            match behind {
+                Some(behind) if behind <= last && !lost => next = behind,
+                _ => break,
+            }
         }
+        Ok(unreadable)
     }
 
-    /// The first key from `key` on whose record can be read, looked for one by one.
-    fn behind(&self, key: u32, last: u32, unreadable: &mut Vec<u32>) -> Option<u32> {
-        let probed = key..=last.min(key.saturating_add(PROBED));
-        for key in probed {
-            match self.endpoints.get(key.to_be_bytes()) {
-                Ok(None) => {}
-                Ok(Some(_)) => return Some(key),
-                Err(_) => unreadable.push(key),
+    /// Gives records from `next` to `last`, as far as they can be read one after the other; `next` is
+    /// behind them then. Returns whether that was all.
+    fn read_on(&self, next: &mut u32, last: u32, take: &mut impl FnMut(u32, &[u8])) -> bool {
+        let range = next.to_be_bytes()..=last.to_be_bytes();
+        for entry in self.endpoints.range(range) {
+            let Ok((key, record)) = entry.into_inner() else {
+                return false;
+            };
+            let Ok(key) = <[u8; 4]>::try_from(&*key).map(u32::from_be_bytes) else {
+                continue;
+            };
+            take(key, &record);
+            match key.checked_add(1) {
+                Some(behind) => *next = behind,
+                None => return true,
             }
         }
-        None
+        true
     }
 
     /// Removes the records from a key on. Returns how many there were.

@@ -58,7 +58,6 @@ impl Device {
             reply: Some(message.encode()),
             told: answer.told,
             refused: !matches!(answer.code, ResponseType::Content | ResponseType::Changed),
-            ..Outcome::default()
         }
     }
 
