@@ -10,7 +10,6 @@ use std::time::{Duration, Instant};
 
 mod engines;
 
-use engines::Storage;
 
 /// Changes per commit, and how often one is due.
 const GROUP: usize = 2_000;

@@ -82,16 +82,16 @@ fn start(memory: &Arc<Memory>, parts: ProfileParts, later: UnixMillis) -> (Bench
     let served_until = bench.now.wall;
     bench.now.wall += later;
     bench.now.tick = Tick::from_millis(1_000_000_000);
-    let plans = memory.plans.lock().unwrap();
-    let plans = plans.iter().map(|(number, record)| {
-        (
-            *number,
-            ProfilePlan::from_record(record).expect("a profile"),
-        )
-    });
+    // Not held any more when the restored shard hands its first changes over.
+    let plans: HashMap<_, _> = {
+        let plans = memory.plans.lock().unwrap();
+        let read = |record: &Vec<u8>| ProfilePlan::from_record(record).expect("a profile");
+        let plans = plans.iter();
+        plans.map(|(number, record)| (*number, read(record))).collect()
+    };
     let persistence = Persistence {
         store: Arc::clone(memory) as Arc<dyn StateStore>,
-        plans: Arc::new(plans.collect()),
+        plans: Arc::new(plans),
         served_until: Some(served_until),
     };
     let (restored, _) = bench.shard.restore(bench.now, persistence).unwrap();
