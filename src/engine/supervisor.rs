@@ -83,6 +83,7 @@ pub fn prepare(config: EngineConfig) -> Result<PreparedEngine, StartError> {
         models: Default::default(),
         arrivals: Default::default(),
         history: Default::default(),
+        tracing: Default::default(),
         readmissions: Default::default(),
         listening: AtomicBool::new(false),
         endpoints: AtomicUsize::new(0),

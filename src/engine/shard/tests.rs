@@ -76,7 +76,12 @@ impl Bench {
         Self::with_plan(config, ProfilePlan::built_in_default())
     }
 
+    /// What is logged has tests of its own: here only profiles that ask for it are.
     fn with_plan(config: EngineConfig, plan: ProfilePlan) -> Self {
+        let config = EngineConfig {
+            logged_devices: 0,
+            ..config
+        };
         let Standalone {
             shard,
             shared,
