@@ -1,6 +1,8 @@
 //! Reading and writing CoAP messages: the borrowed view and the writer, with coap-lite beside
-//! them on the same bytes. Reading and writing values: a Device object in every content format.
+//! them on the same bytes. Reading and writing values: a Device object in every content format, with
+//! the allocations of each beside the time.
 
+use std::alloc::System;
 use std::hint::black_box;
 use std::time::Duration;
 
@@ -9,6 +11,10 @@ use criterion::{Criterion, criterion_group, criterion_main};
 use rookery::proto::coap::{Code, MessageType, MessageView, MessageWriter, content_format, option};
 use rookery::proto::lwm2m::codec::{EncodeOptions, decode, encode};
 use rookery::proto::lwm2m::{Path, Record, ResourceType, ResourceTypes, Value};
+use stats_alloc::{INSTRUMENTED_SYSTEM, Region, StatsAlloc};
+
+#[global_allocator]
+static ALLOCATOR: &StatsAlloc<System> = &INSTRUMENTED_SYSTEM;
 
 criterion_group! {
     name = codec;
@@ -94,6 +100,20 @@ fn device(criterion: &mut Criterion) {
         let mut payload = Vec::with_capacity(2_048);
         let options = EncodeOptions::DEFAULT;
         encode(format, &base, &records, options, &mut payload).expect("values that fit");
+        let mut buffer = Vec::with_capacity(2_048);
+        let encoding = allocations(|| {
+            encode(format, &base, &records, options, &mut buffer).expect("values that fit");
+        });
+        let decoding = allocations(|| {
+            let mut count = |record| drop(black_box(record));
+            decode(format, &base, &payload, &Device, 0, &mut count).expect("a good payload");
+        });
+        println!(
+            "codec/device in {name}: {} values, {encoding} allocations to encode, \
+             {decoding} to decode ({} of them strings)",
+            records.len(),
+            records.iter().filter(|record| is_text(record)).count()
+        );
         let mut group = criterion.benchmark_group(format!("codec/device in {name}"));
         group.throughput(criterion::Throughput::Elements(records.len() as u64));
         group.bench_function("encode", |bench| {
@@ -123,6 +143,17 @@ fn device(criterion: &mut Criterion) {
         });
         group.finish();
     }
+}
+
+/// How often memory is allocated meanwhile.
+fn allocations(work: impl FnOnce()) -> usize {
+    let region = Region::new(ALLOCATOR);
+    work();
+    region.change().allocations
+}
+
+fn is_text(record: &Record) -> bool {
+    matches!(record.value, Some(Value::String(_)))
 }
 
 /// What Wakaama's device has.

@@ -13,6 +13,7 @@ mod rpc;
 mod run;
 mod serve;
 mod server_api;
+mod store;
 mod terminal;
 mod tokens;
 

@@ -7,6 +7,8 @@ use std::path::Path;
 mod block_reassembly;
 #[path = "../fuzz/properties/decode.rs"]
 mod decode;
+#[path = "../fuzz/properties/endpoint_record.rs"]
+mod endpoint_record;
 #[path = "../fuzz/properties/link_format.rs"]
 mod link_format;
 #[path = "../fuzz/properties/message.rs"]
@@ -34,6 +36,11 @@ fn link_format() {
 #[test]
 fn decode() {
     hold(decode::check, &seeds("decode"), 80);
+}
+
+#[test]
+fn endpoint_record() {
+    hold(endpoint_record::check, &seeds("endpoint_record"), 200);
 }
 
 #[test]

@@ -2,6 +2,8 @@
 
 mod client;
 pub mod demo_flags;
+mod observe;
+mod rpc;
 
 use std::io::Write;
 use std::net::SocketAddr;
@@ -32,8 +34,12 @@ pub struct Cli {
 enum Command {
     /// Run a fleet against a server, at a stated rate, and report what it found.
     Run(Box<RunArgs>),
+    /// Compare the observe strategies of a profile on the same fleet: packets, radio, server CPU, latency.
+    Observe(Box<observe::ObserveArgs>),
     /// Be one device, with objects to play with and a console.
     Client(Box<client::ClientArgs>),
+    /// Give commands to the devices of a fleet through the server's API, at a stated rate.
+    Rpc(rpc::RpcArgs),
     /// Send every datagram back: the floor that a server's cost is compared with.
     #[command(hide = true)]
     Echo(EchoArgs),
@@ -133,7 +139,9 @@ impl Cli {
     pub fn execute(self) -> Result<bool> {
         match self.command {
             Command::Run(args) => args.execute(),
+            Command::Observe(args) => args.execute().map(|()| true),
             Command::Client(args) => args.execute().map(|()| true),
+            Command::Rpc(args) => args.execute(&*interrupted_by_signal()?),
             Command::Echo(args) => args.execute().map(|()| true),
         }
     }

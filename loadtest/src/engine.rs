@@ -7,4 +7,6 @@ mod run;
 mod simulation;
 mod worker;
 
+pub(crate) use outbox::Outbox;
 pub use run::{RunError, RunOptions, run};
+pub(crate) use run::{open_sockets, resolve};

@@ -67,6 +67,11 @@ pub(super) enum Command {
         #[command(subcommand)]
         command: ProfilesCommand,
     },
+    /// Look after the data directory of a server that does not run.
+    Store {
+        #[command(subcommand)]
+        command: StoreCommand,
+    },
     /// Manage object definitions.
     Models {
         #[command(subcommand)]
@@ -121,6 +126,30 @@ pub(super) enum ProfilesCommand {
         /// Name of the profile, instead of the one in the file.
         #[arg(long)]
         name: Option<String>,
+        #[command(flatten)]
+        place: Place,
+    },
+}
+
+#[derive(Debug, Subcommand)]
+pub(super) enum StoreCommand {
+    /// Read every record and say how many there are and how many cannot be read. The exit code is 0
+    /// when all can.
+    Check {
+        #[command(flatten)]
+        place: Place,
+    },
+    /// Write every record to a file of JSON lines, or to standard output. It holds secrets.
+    Export {
+        /// The file, which must not exist; - for standard output.
+        file: PathBuf,
+        #[command(flatten)]
+        place: Place,
+    },
+    /// Fill an empty data directory from a file that `store export` wrote.
+    Import {
+        /// The file; - for standard input.
+        file: PathBuf,
         #[command(flatten)]
         place: Place,
     },

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use anyhow::Context;
 use rookery::services::profiles::ProfileSettings;
-use rookery::store::{EmbeddedStore, OpenError};
+use rookery::store::{EmbeddedState, EmbeddedStore, OpenError};
 
 use super::arguments::Place;
 use super::configuration;
@@ -59,4 +59,25 @@ pub(super) fn open_store(directory: &Path) -> anyhow::Result<EmbeddedStore> {
             directory.display()
         )
     })
+}
+
+/// Opens the state of devices of a server about to run.
+pub(super) fn open_state(directory: &Path) -> anyhow::Result<EmbeddedState> {
+    EmbeddedState::open(directory).with_context(|| {
+        format!(
+            "cannot use the data directory {} (`path` under [store], --data)",
+            directory.display()
+        )
+    })
+}
+
+/// Opens what a server that does not run has in its data directory.
+pub(super) fn open_offline(place: &Place) -> anyhow::Result<(EmbeddedStore, EmbeddedState)> {
+    let directory = configuration::load(place, false)?.config.store.path;
+    let stop_first = "stop the server first: it has the data directory open";
+    let store = EmbeddedStore::open(&directory).map_err(|error| match error {
+        OpenError::InUse { .. } => anyhow::Error::new(error).context(stop_first),
+        other => other.into(),
+    })?;
+    Ok((store, open_state(&directory)?))
 }

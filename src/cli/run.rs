@@ -4,8 +4,10 @@ use std::process::ExitCode;
 
 use anyhow::Context;
 
-use super::arguments::{Arguments, Command, DevicesCommand, ModelsCommand, ProfilesCommand};
-use super::{check_config, devices, models, profiles, rpc, serve, terminal, tokens};
+use super::arguments::{
+    Arguments, Command, DevicesCommand, ModelsCommand, ProfilesCommand, StoreCommand,
+};
+use super::{check_config, devices, models, profiles, rpc, serve, store, terminal, tokens};
 
 /// Does what `arguments` say. An error is for the caller to print.
 pub(crate) fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
@@ -31,6 +33,13 @@ pub(crate) fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
         Command::Profiles {
             command: ProfilesCommand::Import { file, name, place },
         } => short_runtime()?.block_on(profiles::import(&file, name, &place)),
+        Command::Store { command } => short_runtime()?.block_on(async {
+            match command {
+                StoreCommand::Check { place } => store::check(&place),
+                StoreCommand::Export { file, place } => store::export(&file, &place),
+                StoreCommand::Import { file, place } => store::import(&file, &place).await,
+            }
+        }),
         Command::Models {
             command: ModelsCommand::Import { path, place },
         } => short_runtime()?.block_on(models::import(&path, &place)),

@@ -2,18 +2,18 @@
 
 use std::process::ExitCode;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use anyhow::Context;
 use rookery::api::{self, Api, ListenerView, Options, Peer};
-use rookery::engine::{self, EngineConfig, PreparedEngine};
+use rookery::engine::{self, EngineConfig, PreparedEngine, StartError};
 use rookery::ops::config::{Config, Effective};
 use rookery::ops::health::{Health, Phase};
 use rookery::ops::logging;
 use rookery::ops::metrics::Exporter;
 use rookery::services::attributes::Attributes;
 use rookery::services::devices::Devices;
-use rookery::services::engine::Engine;
+use rookery::services::engine::{Engine, StateStore};
 use rookery::services::events::EventFeed;
 use rookery::services::history::History;
 use rookery::services::models::Models;
@@ -29,7 +29,7 @@ use tracing::info;
 
 use super::arguments::Place;
 use super::configuration;
-use super::data_directory::{open_store, socket_file};
+use super::data_directory::{open_state, open_store, socket_file};
 use super::listeners;
 
 mod announce;
@@ -78,7 +78,8 @@ async fn run(effective: Effective, mut reload: Reload, dev: bool) -> anyhow::Res
     let store: Arc<dyn Store> = Arc::new(open_store(&config.store.path)?);
     let tokens = Arc::new(Tokens::load(store.clone()).await?);
     let models = Arc::new(Models::load(store.clone()).await?);
-    let prepared = prepare_engine(&effective)?;
+    let state: Arc<dyn StateStore> = Arc::new(open_state(&config.store.path)?);
+    let prepared = prepare_engine(&effective, state)?;
     let handle = prepared.handle().clone();
     let engine: Arc<dyn Engine> = Arc::new(handle.clone());
     let unknown = handle.clone();
@@ -106,7 +107,9 @@ async fn run(effective: Effective, mut reload: Reload, dev: bool) -> anyhow::Res
     let devices = Arc::new(Devices::new(engine.clone(), provisioning));
     // Devices are let in only now: before, each of them would be unknown.
     let provisioned = devices.restore().await?;
+    let began = Instant::now();
     let running = prepared.run().context("cannot start the engine")?;
+    announce::restored(&running.restored(), began.elapsed());
 
     let rpc = Rpc::load(
         engine.clone(),
@@ -190,9 +193,12 @@ async fn run(effective: Effective, mut reload: Reload, dev: bool) -> anyhow::Res
     Ok(())
 }
 
-fn prepare_engine(effective: &Effective) -> anyhow::Result<PreparedEngine> {
+fn prepare_engine(
+    effective: &Effective,
+    state: Arc<dyn StateStore>,
+) -> anyhow::Result<PreparedEngine> {
     let config = &effective.config;
-    let prepared = engine::prepare(EngineConfig {
+    let settings = EngineConfig {
         coap: config.listen.coap,
         shards: config.engine.shards,
         allow_unknown: config.provisioning.allow_unknown,
@@ -201,12 +207,13 @@ fn prepare_engine(effective: &Effective) -> anyhow::Result<PreparedEngine> {
         send_buffer: config.engine.send_buffer,
         pin: config.engine.pin,
         ..EngineConfig::default()
-    });
+    };
+    let prepared = engine::prepare_kept(settings, state);
     match config.listen.coap {
-        Some(address) => {
+        Some(address) if matches!(prepared, Err(StartError::Bind(_))) => {
             prepared.with_context(|| listeners::cannot_listen("coap", "udp", address, effective))
         }
-        None => prepared.context("cannot start the engine"),
+        _ => prepared.context("cannot start the engine"),
     }
 }
 

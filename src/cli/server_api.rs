@@ -187,7 +187,7 @@ impl fmt::Display for ServerApi {
 pub(super) fn percent_encoded(text: &str) -> String {
     let mut encoded = String::new();
     for byte in text.bytes() {
-        if byte.is_ascii_alphanumeric() {
+        if byte.is_ascii_alphanumeric() || b"-._~".contains(&byte) {
             encoded.push(byte.into());
         } else {
             encoded.push_str(&format!("%{byte:02X}"));
@@ -202,7 +202,7 @@ mod tests {
 
     #[test]
     fn names_are_encoded_for_a_path() {
-        assert_eq!(percent_encoded("a1/ä"), "a1%2F%C3%A4");
+        assert_eq!(percent_encoded("a-1/ä"), "a-1%2F%C3%A4");
     }
 
     #[test]

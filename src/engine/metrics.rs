@@ -271,6 +271,12 @@ pub struct ShardMetrics {
     observations: [Gauge; ObservationKind::ALL.len()],
     /// Bodies being put together from blocks.
     pub bodies: Gauge,
+    /// Records of endpoints handed to storage.
+    pub state_records: Counter,
+    /// Times storage took no more and changes were held back.
+    pub state_deferred: Counter,
+    /// Endpoints whose changes storage does not have yet.
+    pub state_waiting: Gauge,
     /// Bytes that transport logs take.
     pub log_bytes: Gauge,
     /// Slots that a change of a profile has not reached yet.

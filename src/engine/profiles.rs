@@ -255,6 +255,11 @@ impl KnownProfiles {
         present.or_else(|| self.old.get(&(id, version)))
     }
 
+    /// Endpoints may live under this version, which came before the present one.
+    pub fn remember(&mut self, version: (ProfileId, u16), plan: Arc<ProfilePlan>) {
+        self.old.insert(version, plan);
+    }
+
     /// Forgets earlier versions: no endpoint lives under one any more.
     pub fn forget_old(&mut self) {
         self.old = HashMap::new();

@@ -8,7 +8,7 @@ use std::rc::Weak;
 use std::sync::Arc;
 
 use arc_swap::ArcSwap;
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, oneshot};
 
 use crate::net::mmsg::OutDatagram;
 use crate::net::{LocalAddr, PeerAddr};
@@ -37,9 +37,11 @@ use super::trace::Tracing;
 mod answers;
 mod dispatch;
 mod inspect;
+mod keep;
 mod logs;
 mod requests;
 mod residence;
+mod restore;
 mod rollout;
 mod router;
 pub(super) mod run;
@@ -134,6 +136,9 @@ pub struct Shard {
     handoffs: Handoffs,
     requests: requests::Requests,
     rollout: Option<rollout::Rollout>,
+    keeper: Option<keep::Keeper>,
+    /// Told when everything is handed over at the end.
+    drained: Option<oneshot::Sender<()>>,
     readmissions: u64,
     models: Arc<ObjectModels>,
     next_mid: u16,
@@ -180,6 +185,8 @@ impl Shard {
             handoffs,
             requests: requests::Requests::default(),
             rollout: None,
+            keeper: None,
+            drained: None,
             readmissions: 0,
             models: shared.models.load_full(),
             mailboxes: 0,
@@ -234,6 +241,7 @@ impl Shard {
         self.metrics.bodies.set(self.bodies.transfers() as i64);
         self.metrics.endpoints.set(self.endpoints.len() as i64);
         self.handoffs.flush(&self.metrics);
+        self.save();
         if !self.events.is_empty() {
             let events = std::mem::take(&mut self.events);
             if self.event_bus.try_send(events).is_err() {
@@ -271,7 +279,21 @@ impl Shard {
     pub fn next_wake(&self) -> Option<Tick> {
         let rollout = self.rollout.as_ref();
         let next_part = rollout.map(|_| self.now.tick.plus_millis(rollout::PERIOD_MILLIS));
-        self.wheel.next_wake().into_iter().chain(next_part).min()
+        let times = self.wheel.next_wake().into_iter().chain(next_part);
+        times.chain(self.next_save()).min()
+    }
+
+    /// Hands all changes to storage, after the last turn. Returns `false` when storage takes no more
+    /// for now: call it again.
+    pub fn drain(&mut self) -> bool {
+        if !self.save_all() {
+            return false;
+        }
+        if let Some(drained) = self.drained.take() {
+            // Whoever waited may have lost patience.
+            let _ = drained.send(());
+        }
+        true
     }
 
     /// Messages in the mailboxes of actors of this shard.

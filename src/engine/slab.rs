@@ -54,20 +54,42 @@ impl Slab {
             let place = &mut self.chunks[index as usize / CHUNK][index as usize % CHUNK];
             // What the wheel holds for the former tenant serves the new one.
             let held = place.head.held;
+            // So does its record in storage, and its place among those to be stored.
+            let (changed, stored) = (place.head.changed, place.head.stored);
             *place = slot;
             place.head.held = held;
+            place.head.changed = changed;
+            place.head.stored = stored;
         } else {
-            match self.chunks.last_mut() {
-                Some(chunk) if chunk.len() < CHUNK => chunk.push(slot),
-                _ => {
-                    let mut chunk = Vec::with_capacity(CHUNK);
-                    chunk.push(slot);
-                    self.chunks.push(chunk);
-                }
-            }
+            self.append(slot);
         }
         self.len += 1;
         index
+    }
+
+    /// Puts an endpoint into a slot at or behind [`end`](Self::end); those before it become free.
+    pub fn insert_at(&mut self, index: u32, slot: Slot) {
+        debug_assert!(index >= self.end());
+        while self.end() < index {
+            self.free.push(self.end());
+            self.append(Slot {
+                head: Head::new(slot.head.peer, 0, 0),
+                state: State::Vacant,
+            });
+        }
+        self.append(slot);
+        self.len += 1;
+    }
+
+    fn append(&mut self, slot: Slot) {
+        match self.chunks.last_mut() {
+            Some(chunk) if chunk.len() < CHUNK => chunk.push(slot),
+            _ => {
+                let mut chunk = Vec::with_capacity(CHUNK);
+                chunk.push(slot);
+                self.chunks.push(chunk);
+            }
+        }
     }
 
     /// Frees a slot. What the wheel still holds for it is dropped when it comes up.

@@ -4,11 +4,12 @@
 //! `shard/dispatch.rs`). actix's own supervisor is of no use here: it does not survive a panic.
 
 use std::cell::RefCell;
+use std::collections::{HashMap, HashSet};
 use std::io;
 use std::net::SocketAddr;
 use std::rc::Rc;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering::Relaxed};
+use std::sync::{Arc, Barrier};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
@@ -29,6 +30,7 @@ use super::event::Event;
 use super::handle::{COMMANDS, EngineHandle, Inner};
 use super::handoff;
 use super::metrics::{EngineMetrics, ShardMetrics};
+use super::persistence::{Persistence, Restored, StateError, StateStore};
 use super::profiles::{DEFAULT_PROFILE, Profiles};
 use super::shard::run::{Clock, Parts, ShardActor};
 use super::shard::{Shard, Shared};
@@ -45,6 +47,9 @@ pub enum StartError {
     /// A thread could not be started.
     #[error("cannot start a thread: {0}")]
     Thread(#[from] io::Error),
+    /// The endpoints that were kept cannot be read.
+    #[error(transparent)]
+    State(#[from] StateError),
     /// The supervisor ended before it reported.
     #[error("the supervisor thread ended while the engine was starting")]
     Supervisor,
@@ -55,6 +60,11 @@ pub struct PreparedEngine {
     handle: EngineHandle,
     starts: Vec<ShardStart>,
     batches: mpsc::Receiver<Vec<Event>>,
+    reports: std::sync::mpsc::Receiver<Report>,
+    left_behind: u64,
+    /// Passed by the shards and the starter when all endpoints are back: no shard serves before.
+    all_restored: Arc<Barrier>,
+    store: Option<Arc<dyn StateStore>>,
 }
 
 /// An engine at work. Dropping it leaves it running until the process ends.
@@ -63,6 +73,7 @@ pub struct RunningEngine {
     handle: EngineHandle,
     thread: JoinHandle<()>,
     stop: oneshot::Sender<()>,
+    restored: Restored,
 }
 
 /// Opens the sockets and makes everything ready to run.
@@ -70,10 +81,50 @@ pub struct RunningEngine {
 /// # Errors
 /// A socket or random keys cannot be had.
 pub fn prepare(config: EngineConfig) -> Result<PreparedEngine, StartError> {
-    let count = config.shard_count();
-    let (sockets, listeners) = listen(&config, count)?;
     let mut secret = [0; 32];
     getrandom::fill(&mut secret)?;
+    prepared(config, secret, None)
+}
+
+/// The same, with endpoints that survive a restart in `store`.
+///
+/// # Errors
+/// As [`prepare`], or the store fails.
+pub fn prepare_kept(
+    config: EngineConfig,
+    store: Arc<dyn StateStore>,
+) -> Result<PreparedEngine, StartError> {
+    let begun = store.begin(config.shard_count() as u8)?;
+    let mut plans = HashMap::new();
+    for (number, record) in begun.plans {
+        match ProfilePlan::from_record(&record) {
+            Ok(plan) => {
+                plans.insert(number, plan);
+            }
+            Err(error) => tracing::warn!(
+                %error,
+                "a profile under which devices were kept cannot be read: they are set up anew"
+            ),
+        }
+    }
+    let keeping = Keeping {
+        persistence: Persistence {
+            store,
+            plans: Arc::new(plans),
+            served_until: begun.served_until,
+        },
+        left_behind: begun.left_behind,
+    };
+    prepared(config, begun.secret, Some(keeping))
+}
+
+fn prepared(
+    config: EngineConfig,
+    secret: [u8; 32],
+    keeping: Option<Keeping>,
+) -> Result<PreparedEngine, StartError> {
+    let count = config.shard_count();
+    let (sockets, listeners) = listen(&config, count)?;
     let keys = (getrandom::u64()?, getrandom::u64()?);
     let unknown = config.allow_unknown.then_some(DEFAULT_PROFILE);
     let shared = Arc::new(Shared {
@@ -98,6 +149,8 @@ pub fn prepare(config: EngineConfig) -> Result<PreparedEngine, StartError> {
     let (event_bus, batches) = mpsc::channel(bus::QUEUE);
     let clock = Clock::start();
     let mut seeds = fastrand::Rng::with_seed(getrandom::u64()?);
+    let (restored, reports) = std::sync::mpsc::channel();
+    let all_restored = Arc::new(Barrier::new(count + 1));
     let starts = sockets
         .into_iter()
         .zip(handoff::connect(count as u8))
@@ -115,6 +168,9 @@ pub fn prepare(config: EngineConfig) -> Result<PreparedEngine, StartError> {
                 event_bus: event_bus.clone(),
                 clock,
                 seed: seeds.u64(..),
+                persistence: keeping.as_ref().map(|kept| kept.persistence.clone()),
+                restored: restored.clone(),
+                all_restored: Arc::clone(&all_restored),
             },
         )
         .collect();
@@ -133,8 +189,21 @@ pub fn prepare(config: EngineConfig) -> Result<PreparedEngine, StartError> {
         },
         starts,
         batches,
+        reports,
+        left_behind: keeping.as_ref().map_or(0, |keeping| keeping.left_behind),
+        all_restored,
+        store: keeping.map(|keeping| keeping.persistence.store),
     })
 }
+
+/// What endpoints are kept in, and what of it is not taken over.
+struct Keeping {
+    persistence: Persistence,
+    left_behind: u64,
+}
+
+/// What each shard says before its first turn.
+type Report = Result<(Restored, HashSet<u64>), StateError>;
 
 /// Opens a socket for each shard, or none at all.
 fn listen(config: &EngineConfig, count: usize) -> Result<(Sockets, Listeners), StartError> {
@@ -168,15 +237,19 @@ impl PreparedEngine {
         &self.handle
     }
 
-    /// Starts the shards.
+    /// Starts the shards, and waits until each has taken back the endpoints it had.
     ///
     /// # Errors
-    /// A thread cannot be started.
+    /// A thread cannot be started, or the kept endpoints cannot be read.
     pub fn run(self) -> Result<RunningEngine, StartError> {
         let Self {
             handle,
             starts,
             batches,
+            reports,
+            left_behind,
+            all_restored,
+            store,
         } = self;
         let shared = Arc::clone(&handle.inner.shared);
         let metrics = handle.inner.metrics.shards().to_vec();
@@ -202,13 +275,38 @@ impl PreparedEngine {
                 });
             })?;
         match started.recv() {
-            Ok(true) => Ok(RunningEngine {
-                handle,
-                thread,
-                stop,
-            }),
-            _ => Err(StartError::Supervisor),
+            Ok(true) => {}
+            _ => return Err(StartError::Supervisor),
         }
+        let mut restored = Restored {
+            left_behind,
+            ..Restored::default()
+        };
+        let mut used = HashSet::new();
+        let mut failure = None;
+        for _ in 0..handle.shards() {
+            match reports.recv().map_err(|_| StartError::Supervisor)? {
+                Ok((report, plans)) => {
+                    restored += report;
+                    used.extend(plans);
+                }
+                Err(error) => failure = Some(error),
+            }
+        }
+        // Shards hand profiles over in their turns, which begin after this.
+        if let (Some(store), None) = (&store, &failure) {
+            failure = store.keep_plans(&used).err();
+        }
+        all_restored.wait();
+        if let Some(error) = failure {
+            return Err(error.into());
+        }
+        Ok(RunningEngine {
+            handle,
+            thread,
+            stop,
+            restored,
+        })
     }
 }
 
@@ -217,6 +315,12 @@ impl RunningEngine {
     #[must_use]
     pub fn handle(&self) -> &EngineHandle {
         &self.handle
+    }
+
+    /// What became of the endpoints that were kept.
+    #[must_use]
+    pub fn restored(&self) -> Restored {
+        self.restored
     }
 
     /// Drains the shards and ends their threads, within `limit`. Returns whether all were drained.
@@ -262,6 +366,9 @@ struct ShardStart {
     event_bus: mpsc::Sender<Vec<Event>>,
     clock: Clock,
     seed: u64,
+    persistence: Option<Persistence>,
+    restored: std::sync::mpsc::Sender<Report>,
+    all_restored: Arc<Barrier>,
 }
 
 #[derive(Message)]
@@ -312,7 +419,7 @@ impl ShardStart {
             pin(self.index);
         }
         let metrics = Arc::clone(&self.metrics);
-        let shard = Shard::new(
+        let mut shard = Shard::new(
             self.index,
             self.shared,
             self.metrics,
@@ -320,6 +427,17 @@ impl ShardStart {
             self.event_bus,
             self.seed,
         );
+        let report = match self.persistence {
+            Some(persistence) => shard.restore(self.clock.now(), persistence),
+            None => Ok(Default::default()),
+        };
+        let failed = report.is_err();
+        // Nobody waits when another shard has failed.
+        let _ = self.restored.send(report);
+        self.all_restored.wait();
+        if failed {
+            return;
+        }
         ShardActor::new(Parts {
             shard: Rc::new(RefCell::new(shard)),
             socket: self.socket.map(Rc::new),

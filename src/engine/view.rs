@@ -90,7 +90,7 @@ pub struct ObservationView {
 #[derive(Clone, Debug, Serialize, utoipa::ToSchema)]
 pub struct ProblemView {
     /// Stable name of the reason, the same as in the metric.
-    pub reason: &'static str,
+    pub reason: String,
     /// The path concerned, when there is one.
     pub path: Option<String>,
     /// How often it happened.

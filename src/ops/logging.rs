@@ -2,7 +2,7 @@
 
 use std::io::IsTerminal;
 
-use tracing_subscriber::filter::ParseError;
+use tracing_subscriber::filter::{LevelFilter, ParseError};
 use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::util::{SubscriberInitExt, TryInitError};
 use tracing_subscriber::{EnvFilter, Registry, fmt, reload};
@@ -32,7 +32,7 @@ pub enum LogError {
 /// # Errors
 /// The levels cannot be read, or logging was set up before.
 pub fn install(log: &Log) -> Result<LogLevels, LogError> {
-    let (filter, handle) = reload::Layer::new(EnvFilter::builder().parse(&log.level)?);
+    let (filter, handle) = reload::Layer::new(filter(&log.level)?);
     let lines = fmt::layer()
         .with_writer(std::io::stderr)
         .with_ansi(std::io::stderr().is_terminal());
@@ -44,13 +44,25 @@ pub fn install(log: &Log) -> Result<LogLevels, LogError> {
     Ok(LogLevels(handle))
 }
 
+/// The storage library tells of each of its files at `info`: that is shown only to who asks for it.
+fn filter(levels: &str) -> Result<EnvFilter, ParseError> {
+    let filter = EnvFilter::builder().parse(levels)?;
+    let quiet = filter.max_level_hint() >= Some(LevelFilter::INFO);
+    ["fjall", "lsm_tree"]
+        .into_iter()
+        .filter(|library| quiet && !levels.contains(library))
+        .try_fold(filter, |filter, library| {
+            Ok(filter.add_directive(format!("{library}=warn").parse()?))
+        })
+}
+
 impl LogLevels {
     /// Replaces the levels.
     ///
     /// # Errors
     /// The levels cannot be read.
     pub fn set(&self, levels: &str) -> Result<(), LogError> {
-        self.0.reload(EnvFilter::builder().parse(levels)?)?;
+        self.0.reload(filter(levels)?)?;
         Ok(())
     }
 }

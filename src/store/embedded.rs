@@ -16,8 +16,10 @@ use redb::{
 
 use crate::services::storage::{Change, Store, StoreError, StoreInfo, Table};
 
+mod opened;
 mod writer;
 
+use opened::Opened;
 use writer::Writer;
 
 /// Version of the stored format that this build reads and writes.
@@ -25,10 +27,6 @@ pub const FORMAT: u32 = 1;
 
 /// Name of the file in the data directory.
 const FILE_NAME: &str = "rookery.redb";
-
-/// Memory for cached pages. The hot state lives in the engine; the store is read at start and by
-/// single look-ups.
-const CACHE_BYTES: usize = 32 << 20;
 
 type Records = TableDefinition<'static, &'static str, &'static [u8]>;
 
@@ -45,8 +43,7 @@ pub struct EmbeddedStore {
     // Declared before `database`: the writer is joined, hence everything accepted is committed,
     // before this handle on the database goes.
     writer: Writer,
-    database: Arc<Database>,
-    file: PathBuf,
+    database: Arc<Opened>,
 }
 
 /// Why the store cannot be opened.
@@ -98,16 +95,13 @@ impl EmbeddedStore {
             source,
         })?;
         let file = directory.join(FILE_NAME);
-        let database = Database::builder()
-            .set_cache_size(CACHE_BYTES)
-            .create(&file)
-            .map_err(|error| match error {
-                DatabaseError::DatabaseAlreadyOpen => OpenError::InUse { path: file.clone() },
-                other => OpenError::Unusable {
-                    path: file.clone(),
-                    detail: other.to_string(),
-                },
-            })?;
+        let database = opened::open(&file).map_err(|error| match error {
+            DatabaseError::DatabaseAlreadyOpen => OpenError::InUse { path: file.clone() },
+            other => OpenError::Unusable {
+                path: file.clone(),
+                detail: other.to_string(),
+            },
+        })?;
         let found = prepare(&database).map_err(|error| OpenError::Unusable {
             path: file.clone(),
             detail: error.to_string(),
@@ -115,23 +109,20 @@ impl EmbeddedStore {
         if found != FORMAT {
             return Err(OpenError::Format { path: file, found });
         }
-        let database = Arc::new(database);
+        let database = Arc::new(Opened::new(file.clone(), database));
         let writer = Writer::start(database.clone()).map_err(|source| OpenError::Unusable {
-            path: file.clone(),
+            path: file,
             detail: format!("the writer thread cannot be started: {source}"),
         })?;
-        Ok(Self {
-            writer,
-            database,
-            file,
-        })
+        Ok(Self { writer, database })
     }
 }
 
 impl Store for EmbeddedStore {
     fn get(&self, table: Table, key: &str) -> Result<Option<Vec<u8>>, StoreError> {
+        let database = self.database.get()?;
         let read = || -> Result<_, redb::Error> {
-            let records = self.database.begin_read()?.open_table(definition(table))?;
+            let records = database.begin_read()?.open_table(definition(table))?;
             Ok(records.get(key)?.map(|value| value.value().to_vec()))
         };
         read().map_err(failed)
@@ -144,8 +135,9 @@ impl Store for EmbeddedStore {
         limit: usize,
     ) -> Result<Vec<(String, Vec<u8>)>, StoreError> {
         use std::ops::Bound::{Excluded, Unbounded};
+        let database = self.database.get()?;
         let read = || -> Result<_, redb::Error> {
-            let records = self.database.begin_read()?.open_table(definition(table))?;
+            let records = database.begin_read()?.open_table(definition(table))?;
             let from = after.map_or(Unbounded, Excluded);
             let mut found = Vec::new();
             for entry in records.range::<&str>((from, Unbounded))?.take(limit) {
@@ -163,8 +155,9 @@ impl Store for EmbeddedStore {
     }
 
     fn info(&self) -> Result<StoreInfo, StoreError> {
+        let database = self.database.get()?;
         let read = || -> Result<_, redb::Error> {
-            let transaction = self.database.begin_read()?;
+            let transaction = database.begin_read()?;
             let devices = transaction.open_table(definition(Table::Devices))?.len()?;
             let set_aside = transaction.open_table(SET_ASIDE)?.len()?;
             Ok((devices, set_aside))
@@ -173,7 +166,7 @@ impl Store for EmbeddedStore {
         Ok(StoreInfo {
             kind: "embedded",
             format: FORMAT,
-            bytes: fs::metadata(&self.file).map_or(0, |file| file.len()),
+            bytes: fs::metadata(self.database.file()).map_or(0, |file| file.len()),
             devices,
             set_aside,
         })

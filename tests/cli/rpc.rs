@@ -2,6 +2,7 @@ use std::io::Write;
 use std::net::UdpSocket;
 use std::path::Path;
 use std::process::Stdio;
+use std::time::Duration;
 
 use crate::program::{Serving, rookery, run};
 
@@ -58,6 +59,38 @@ fn register(serving: &Serving) -> UdpSocket {
     device
 }
 
+/// Answers everything the device is asked with `42` as text.
+fn answer_everything(device: UdpSocket) {
+    std::thread::spawn(move || {
+        let mut buffer = [0; 1_500];
+        while let Ok(length) = device.recv(&mut buffer) {
+            let request = &buffer[..length];
+            let token = usize::from(request[0] & 0x0f);
+            if request[1] == 0 || request[1] >= 0x40 {
+                continue;
+            }
+            let mut answer = vec![0x60 | request[0] & 0x0f, 0x45, request[2], request[3]];
+            answer.extend(&request[4..4 + token]);
+            // Content-Format 0.
+            answer.extend(b"\xc0\xff42");
+            if device.send(&answer).is_err() {
+                return;
+            }
+        }
+    });
+}
+
+/// Waits until what is under `path` contains `text`.
+fn await_text(serving: &Serving, path: &str, text: &str) {
+    for _ in 0..500 {
+        if serving.get(path, None).1.contains(text) {
+            return;
+        }
+        std::thread::sleep(Duration::from_millis(20));
+    }
+    panic!("no {text} in {}", serving.get(path, None).1);
+}
+
 const LINKS: &str = "{\"result\":\"CONTENT\",\"value\":";
 
 #[test]
@@ -80,6 +113,33 @@ fn the_exit_code_says_whether_the_result_is_a_success() {
     let (code, output, error) = rpc(directory.path(), &["nobody", "Read", "/3/0/9"]);
     assert_eq!((code, output.as_str()), (1, ""));
     assert!(error.contains("there is no device \"nobody\""), "{error}");
+}
+
+#[test]
+fn a_device_is_read_and_one_that_is_silent_is_named() {
+    let directory = tempfile::tempdir().unwrap();
+    let serving = Serving::start(directory.path(), &["--dev"]);
+    let device = register(&serving);
+    let silent = ["dev", "Read", "/3/0/9", "--timeout", "1000"];
+    let (code, output, error) = rpc(directory.path(), &silent);
+    assert_eq!((code, output.as_str()), (1, ""), "{error}");
+    assert!(error.contains("in time"), "{error}");
+    answer_everything(device);
+    let (code, output, error) = rpc(directory.path(), &["dev", "Read", "batteryLevel"]);
+    assert_eq!(code, 0, "{output}{error}");
+    let text = "LwM2mSingleResource [id=9, value=42, type=INTEGER]";
+    assert_eq!(output.trim(), format!("{LINKS}\"{text}\"}}"));
+    let formatted = [
+        "dev",
+        "Read",
+        "/3/0/9",
+        "--format",
+        "json",
+        "--content-format",
+        "TEXT",
+    ];
+    let (code, output, error) = rpc(directory.path(), &formatted);
+    assert_eq!(code, 0, "{output}{error}");
 }
 
 #[test]
@@ -117,6 +177,8 @@ fn a_persistent_command_is_kept_over_a_restart() {
         shown.contains("\"state\":\"QUEUED\"") && shown.contains("\"retries\":1"),
         "{shown}"
     );
+    answer_everything(register(&serving));
+    await_text(&serving, &path, "\"state\":\"SUCCESSFUL\"");
 }
 
 #[test]

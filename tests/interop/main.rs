@@ -9,4 +9,5 @@ mod client;
 mod leshan;
 mod libcoap;
 mod nat;
+mod operations;
 mod rules;

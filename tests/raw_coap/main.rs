@@ -5,6 +5,10 @@
 mod support;
 
 mod blocks;
+mod composite_and_observing;
+mod managing;
 mod messages;
+mod reading;
 mod registration;
+mod replay;
 mod reporting;

@@ -1,7 +1,8 @@
 //! The engine as its users start it: the binary, in a process of its own.
 
-use std::fs::{self, File};
+use std::fs::{self, OpenOptions};
 use std::net::{Ipv4Addr, SocketAddr, TcpListener, UdpSocket};
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::OnceLock;
 use std::time::Duration;
@@ -22,6 +23,8 @@ pub struct Engine {
     coap: SocketAddr,
     http: SocketAddr,
     directory: TempDir,
+    command: Vec<String>,
+    settings: Vec<(String, String)>,
 }
 
 impl Engine {
@@ -34,25 +37,30 @@ impl Engine {
     pub fn start_with(arguments: &[&str], settings: &[(&str, &str)]) -> Self {
         let directory = tempfile::tempdir().expect("a directory for the engine");
         let (coap, http) = (free_udp_address(), free_tcp_address());
-        let log = File::create(directory.path().join("log")).expect("a log file");
-        let process = Command::new(env!("CARGO_BIN_EXE_rookery"))
-            .args(arguments)
-            .current_dir(directory.path())
-            .env("ROOKERY_LISTEN__COAP", coap.to_string())
-            .env("ROOKERY_LISTEN__HTTP", http.to_string())
-            .env("ROOKERY_STORE__PATH", directory.path().join("data"))
-            .env("ROOKERY_ENGINE__SHARDS", "2")
-            .envs(settings.iter().copied())
-            .stdin(Stdio::null())
-            .stdout(log.try_clone().expect("a second handle of the log file"))
-            .stderr(log)
-            .spawn()
-            .expect("the engine starts");
+        let own = [
+            ("ROOKERY_LISTEN__COAP", coap.to_string()),
+            ("ROOKERY_LISTEN__HTTP", http.to_string()),
+            (
+                "ROOKERY_STORE__PATH",
+                directory.path().join("data").display().to_string(),
+            ),
+            ("ROOKERY_ENGINE__SHARDS", "2".to_owned()),
+        ];
+        let given = settings
+            .iter()
+            .map(|(key, value)| (*key, (*value).to_owned()));
+        let settings = own.into_iter().chain(given);
+        let settings: Vec<_> = settings
+            .map(|(key, value)| (key.to_owned(), value))
+            .collect();
+        let command: Vec<_> = arguments.iter().map(|&text| text.to_owned()).collect();
         let mut engine = Self {
-            process,
+            process: spawn(directory.path(), &command, &settings),
             coap,
             http,
             directory,
+            command,
+            settings,
         };
         until("the engine is ready", START, || engine.is_ready());
         engine
@@ -83,9 +91,71 @@ impl Engine {
         std::mem::forget(companion);
     }
 
+    /// Ends it as a power failure does.
+    pub fn kill(&mut self) {
+        self.process
+            .kill()
+            .expect("the engine had not ended before");
+        self.process.wait().expect("the engine is waited for");
+    }
+
+    /// Starts it again after it has ended, where it was and on what it left behind.
+    pub fn start_again(&mut self) {
+        self.process = spawn(self.directory.path(), &self.command, &self.settings);
+        until("the engine is ready again", START, || self.is_ready());
+    }
+
+    /// Changes a setting for the next start.
+    pub fn set(&mut self, key: &str, value: &str) {
+        self.settings.push((key.to_owned(), value.to_owned()));
+    }
+
+    /// Lets it make files of at most so many bytes from now on; `None` for any.
+    pub fn limit_files(&self, bytes: Option<u64>) {
+        let limit = bytes.map_or("unlimited".to_owned(), |bytes| bytes.to_string());
+        let limited = Command::new("prlimit")
+            .args(["--pid", &self.process.id().to_string()])
+            .arg(format!("--fsize={limit}:unlimited"))
+            .status()
+            .expect("prlimit runs");
+        assert!(limited.success(), "the limit is set");
+    }
+
+    /// The answer to `PUT path`.
+    pub fn put(&self, path: &str, body: &str) -> Answer {
+        http::put(self.http, path, body).expect("the API answers")
+    }
+
+    /// What a scrape brings.
+    pub fn metrics(&self) -> String {
+        http::get(self.http, "/metrics")
+            .expect("the engine answers")
+            .body
+    }
+
+    /// Its data directory.
+    pub fn data(&self) -> PathBuf {
+        self.directory.path().join("data")
+    }
+
+    /// What it has logged since it was first started.
+    pub fn log(&self) -> String {
+        fs::read_to_string(self.directory.path().join("log")).expect("a log")
+    }
+
     /// Where devices reach it.
     pub fn coap(&self) -> SocketAddr {
         self.coap
+    }
+
+    /// Where its API is.
+    pub fn api(&self) -> String {
+        format!("http://{}", self.http)
+    }
+
+    /// Its process id.
+    pub fn process_id(&self) -> u32 {
+        self.process.id()
     }
 
     /// The JSON answer of `GET path`, which must be 200.
@@ -242,6 +312,26 @@ impl Drop for Engine {
         let _ = self.process.kill();
         let _ = self.process.wait();
     }
+}
+
+fn spawn(directory: &Path, command: &[String], settings: &[(String, String)]) -> Child {
+    let log = OpenOptions::new()
+        .create(true)
+        .append(true)
+        .open(directory.join("log"))
+        .expect("a log file");
+    // A write beyond a limit on the size of files is to fail, not to end the process.
+    Command::new("sh")
+        .args(["-c", "trap '' XFSZ; exec \"$@\"", "sh"])
+        .arg(env!("CARGO_BIN_EXE_rookery"))
+        .args(command)
+        .current_dir(directory)
+        .envs(settings.iter().cloned())
+        .stdin(Stdio::null())
+        .stdout(log.try_clone().expect("a second handle of the log file"))
+        .stderr(log)
+        .spawn()
+        .expect("the engine starts")
 }
 
 fn free_udp_address() -> SocketAddr {

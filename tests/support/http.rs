@@ -55,6 +55,27 @@ pub fn send(
     Ok(Answer { status, body })
 }
 
+/// Puts a JSON document over a connection of its own.
+pub fn put(server: SocketAddr, path: &str, json: &str) -> io::Result<Answer> {
+    let mut stream = TcpStream::connect_timeout(&server, PATIENCE)?;
+    stream.set_read_timeout(Some(PATIENCE * 3))?;
+    let length = json.len();
+    write!(
+        stream,
+        "PUT {path} HTTP/1.0\r\nHost: {server}\r\nContent-Type: application/json\r\nContent-Length: {length}\r\n\r\n{json}"
+    )?;
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer)?;
+    let (head, body) = answer
+        .split_once("\r\n\r\n")
+        .ok_or_else(|| invalid("an answer without an empty line"))?;
+    let status = head.split(' ').nth(1).and_then(|code| code.parse().ok());
+    Ok(Answer {
+        status: status.ok_or_else(|| invalid("a status line without a code"))?,
+        body: body.to_owned(),
+    })
+}
+
 /// One server-sent event.
 #[derive(Debug)]
 pub struct ServerEvent {

@@ -275,7 +275,7 @@ impl Watch {
 }
 
 /// The first IPv4 address, or else the first.
-fn resolve(server: &str) -> Result<SocketAddr, RunError> {
+pub(crate) fn resolve(server: &str) -> Result<SocketAddr, RunError> {
     let failed = |source| RunError::Resolve {
         server: server.to_owned(),
         source,
@@ -337,7 +337,8 @@ fn build_workers(
     Ok(workers)
 }
 
-fn open_sockets(
+/// The sockets of `count` devices, out of `clients` that need some.
+pub(crate) fn open_sockets(
     addresses: &Addresses,
     count: u32,
     clients: u32,

@@ -2,9 +2,11 @@
 
 use std::io::Write;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::time::Duration;
 
 use rookery::ops::config::Config;
-use rookery::services::engine::Engine;
+use rookery::services::engine::{Engine, Restored};
+use tracing::{info, warn};
 
 /// What was started.
 pub(super) struct Started<'a> {
@@ -28,6 +30,49 @@ pub(super) fn started(started: &Started<'_>, dev: bool) {
     }
     // Nobody may be reading: that is no reason to stop.
     let _ = writeln!(std::io::stdout(), "{}", lines.join("\n"));
+}
+
+/// Says what became of the devices that were kept, once for the log and once for the metrics.
+pub(super) fn restored(restored: &Restored, took: Duration) {
+    for (result, count) in restored.by_result() {
+        metrics::counter!("lwm2m_state_restored_total", "result" => result).absolute(count);
+    }
+    let Restored {
+        registered,
+        unregistered,
+        expired,
+        refused,
+        duplicates,
+        full,
+        unreadable,
+        left_behind,
+    } = *restored;
+    info!(
+        registered,
+        unregistered,
+        expired,
+        refused,
+        millis = took.as_millis(),
+        "devices are as they were"
+    );
+    if unreadable > 0 {
+        warn!(
+            unreadable,
+            "records of devices could not be read and were set aside: those devices register again"
+        );
+    }
+    if left_behind > 0 {
+        warn!(
+            left_behind,
+            "engine.shards is smaller than before: devices of the shards that went register again"
+        );
+    }
+    if full + duplicates > 0 {
+        warn!(
+            full,
+            duplicates, "devices were left out: beyond engine.max_endpoints, or kept twice"
+        );
+    }
 }
 
 fn listeners(started: &Started<'_>) -> Vec<String> {

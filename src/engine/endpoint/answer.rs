@@ -74,7 +74,12 @@ impl EndpointCore {
             Purpose::Task(task) => task.attempts = 0,
             Purpose::Command(command) => command.begin_wait(turn.now.tick),
         }
-        self.transmit(request, turn);
+        let conversation = self.conversation.get_or_insert_default();
+        if conversation.flights.is_outstanding() {
+            conversation.flights.resume(request);
+        } else {
+            self.transmit(request, turn);
+        }
     }
 
     /// The device answered an Observe: with an Observe option it will notify, without it will not.

@@ -8,7 +8,8 @@ use crate::proto::time::Tick;
 
 use super::conversation::{Job, Purpose, Task};
 use super::core::{EndpointCore, Presence, Turn};
-use super::exchange::Flight;
+use super::exchange::Request;
+use super::flights::Flights;
 use super::journal::{self, Severity};
 use super::observations::Observed;
 use super::outputs::{Completion, OperationKind, Outputs};
@@ -117,7 +118,7 @@ impl EndpointCore {
             ticket,
             operation,
             content_format: request.content_format,
-            deadline: turn.now.tick.plus_millis(request.timeout_millis),
+            deadline: turn.now.tick.plus_millis(request.wait_millis),
             timeout_millis: request.timeout_millis,
         }));
         // Somebody wants to know: a device that did not answer the last time may do so now.
@@ -149,9 +150,12 @@ impl EndpointCore {
             conversation.commands.remove(at);
             return done(ticket, Err(RequestError::Cancelled), turn.out);
         }
-        let is_it = |flight: &mut Box<Flight>| matches!(&flight.request.purpose, Purpose::Command(command) if command.ticket == ticket);
-        if let Some(flight) = conversation.flight.take_if(is_it) {
-            self.end(flight.request, Err(RequestError::Cancelled), turn);
+        let is_it = |request: &Request| {
+            let command = request.command();
+            command.is_some_and(|command| command.ticket == ticket)
+        };
+        if let Some(request) = conversation.flights.take_if(is_it) {
+            self.end(request, Err(RequestError::Cancelled), turn);
         }
     }
 
@@ -188,13 +192,9 @@ impl EndpointCore {
         let Some(conversation) = &self.conversation else {
             return Vec::new();
         };
-        let in_flight = conversation.flight.as_ref();
-        let in_flight = in_flight.and_then(|flight| match &flight.request.purpose {
-            Purpose::Command(command) => Some(command.ticket),
-            Purpose::Task(_) => None,
-        });
-        let waiting = conversation.commands.iter().map(|command| command.ticket);
-        in_flight.into_iter().chain(waiting).collect()
+        let sent = conversation.flights.requests().filter_map(Request::command);
+        let waiting = conversation.commands.iter().map(|command| &**command);
+        sent.chain(waiting).map(|command| command.ticket).collect()
     }
 
     /// The commands as an operator sees them.
@@ -209,25 +209,20 @@ impl EndpointCore {
             waiting,
             deadline: command.deadline,
         };
-        let in_flight = conversation.flight.as_ref();
-        let in_flight = in_flight.and_then(|flight| match &flight.request.purpose {
-            Purpose::Command(command) => Some(show(command, None)),
-            Purpose::Task(_) => None,
-        });
+        let sent = conversation.flights.requests().filter_map(Request::command);
+        let sent = sent.map(|command| show(command, None));
         let waiting = Some(self.waiting(now));
         let queued = conversation.commands.iter();
         let queued = queued.map(|command| show(command, waiting));
-        in_flight.into_iter().chain(queued).collect()
+        sent.chain(queued).collect()
     }
 
     /// What a command waits for.
     fn waiting(&self, now: Tick) -> Waiting {
-        let in_flight = self
-            .conversation
-            .as_ref()
-            .is_some_and(|c| c.flight.is_some());
+        let flights = self.conversation.as_ref().map(|c| &c.flights);
         match self.presence(now) {
-            _ if in_flight => Waiting::Busy,
+            _ if flights.is_some_and(Flights::is_doubtful) => Waiting::Silent,
+            _ if flights.is_some_and(Flights::is_outstanding) => Waiting::Busy,
             Presence::Asleep => Waiting::Asleep,
             _ if !self.reachable => Waiting::Silent,
             _ => Waiting::Busy,

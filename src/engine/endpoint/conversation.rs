@@ -6,12 +6,14 @@ use std::collections::VecDeque;
 use crate::proto::coap::block::{BlockValue, BodyReader};
 use crate::proto::lwm2m::Path;
 use crate::proto::lwm2m::operation::{NotificationAttributes, Operation};
-use crate::proto::time::{NEVER, Tick};
+use crate::proto::time::Tick;
 
 use super::commands::Command;
 use super::core::{EndpointCore, Turn};
-use super::exchange::Flight;
+use super::exchange::Request;
+use super::flights::Flights;
 use super::observations::Observed;
+use super::snapshot::Pending;
 use super::steps;
 
 /// Timeouts after which a request of ours gives way to others until the device updates: a device
@@ -21,7 +23,7 @@ pub(super) const MAX_ATTEMPTS: u8 = 3;
 /// What is being asked and what is left to ask.
 #[derive(Debug, Default)]
 pub struct Conversation {
-    pub(super) flight: Option<Box<Flight>>,
+    pub(super) flights: Flights,
     jobs: VecDeque<Task>,
     pub(super) commands: VecDeque<Box<Command>>,
     /// Steps that were not answered in [`MAX_ATTEMPTS`]: each Update gives them one more.
@@ -99,8 +101,8 @@ impl Conversation {
     pub(super) fn join(&mut self, steps: impl IntoIterator<Item = StepRef>) {
         for step in steps {
             let same = |task: &Task| matches!(&task.job, Job::Step(known) if *known == step);
-            let in_flight = self.flight.as_ref().and_then(|flight| flight.task());
-            if !in_flight.is_some_and(same) && !self.jobs.iter().any(same) {
+            let mut sent = self.flights.requests().filter_map(Request::task);
+            if !sent.any(same) && !self.jobs.iter().any(same) {
                 self.jobs.push_back(Task::new(Job::Step(step)));
             }
         }
@@ -137,43 +139,77 @@ impl Conversation {
     /// Whether there is nothing to do before the device updates.
     #[must_use]
     pub(super) fn is_idle(&self) -> bool {
-        self.flight.is_none() && self.jobs.is_empty() && self.commands.is_empty()
+        self.flights.is_empty() && self.jobs.is_empty() && self.commands.is_empty()
     }
 
     /// When something in it wants a timer.
     #[must_use]
     pub(super) fn deadline(&self) -> Tick {
-        let flight = self
-            .flight
-            .as_ref()
-            .map_or(NEVER, |flight| flight.deadline());
         let waiting = self.commands.iter().map(|command| command.deadline);
-        waiting.fold(flight, Tick::min)
-    }
-
-    /// Message id of the request in flight.
-    #[must_use]
-    pub(super) fn awaited_mid(&self) -> Option<u16> {
-        self.flight.as_ref().map(|flight| flight.mid())
+        waiting.fold(self.flights.deadline(), Tick::min)
     }
 
     /// Requests in flight and waiting.
     #[must_use]
     pub(super) fn pending(&self) -> usize {
         let waiting = self.jobs.len() + self.parked.len() + self.commands.len();
-        waiting + usize::from(self.flight.is_some())
+        waiting + self.flights.len()
     }
 
     /// Steps that are to be made.
     pub(super) fn pending_steps(&self) -> impl Iterator<Item = StepRef> {
-        let in_flight = self.flight.iter().filter_map(|flight| flight.task());
-        let steps = in_flight
-            .chain(&self.jobs)
-            .filter_map(|task| match task.job {
-                Job::Step(step) => Some(step),
-                Job::Remainder(_) | Job::Cancel { .. } | Job::Attributes { .. } => None,
-            });
+        let sent = self.flights.requests().filter_map(Request::task);
+        let steps = sent.chain(&self.jobs).filter_map(|task| match task.job {
+            Job::Step(step) => Some(step),
+            Job::Remainder(_) | Job::Cancel { .. } | Job::Attributes { .. } => None,
+        });
         steps.chain(self.parked.iter().copied())
+    }
+
+    /// What is left to ask of our own accord, what is in flight first. Commands are not ours to keep.
+    pub(super) fn pending_work(&self) -> Vec<Pending> {
+        let in_flight = self.flights.requests().filter_map(Request::task);
+        let jobs = in_flight.chain(&self.jobs).map(|task| match &task.job {
+            Job::Step(step) => Pending::Step(*step),
+            Job::Remainder(observed) => Pending::Remainder(observed.clone()),
+            Job::Cancel { observed, token } => Pending::Cancel {
+                observed: observed.clone(),
+                token: *token,
+            },
+            Job::Attributes { path, attributes } => Pending::Attributes {
+                path: *path,
+                attributes: *attributes,
+            },
+        });
+        jobs.chain(self.parked.iter().copied().map(Pending::Parked))
+            .collect()
+    }
+
+    /// A conversation that goes on where it was; `None` when nothing is left.
+    pub(super) fn resumed(pending: Vec<Pending>) -> Option<Box<Self>> {
+        if pending.is_empty() {
+            return None;
+        }
+        let mut resumed = Self::default();
+        for pending in pending {
+            let job = match pending {
+                Pending::Step(step) => Job::Step(step),
+                Pending::Parked(step) => {
+                    resumed.parked.push(step);
+                    continue;
+                }
+                Pending::Remainder(observed) => Job::Remainder(observed),
+                Pending::Cancel { observed, token } => Job::Cancel { observed, token },
+                Pending::Attributes { path, attributes } => Job::Attributes { path, attributes },
+            };
+            resumed.jobs.push_back(Task::new(job));
+        }
+        Some(Box::new(resumed))
+    }
+
+    /// Whether something of ours waits to be asked.
+    pub(super) fn has_jobs(&self) -> bool {
+        !self.jobs.is_empty()
     }
 
     /// Takes all steps out that are not in flight.
@@ -187,6 +223,11 @@ impl Conversation {
             Job::Remainder(_) | Job::Cancel { .. } | Job::Attributes { .. } => true,
         });
         steps
+    }
+
+    /// Whether something waits to be sent.
+    fn has_next(&self) -> bool {
+        !self.jobs.is_empty() || !self.commands.is_empty() || self.flights.is_resuming()
     }
 
     fn next(&mut self) -> Option<Purpose> {
@@ -215,22 +256,23 @@ impl Task {
 }
 
 impl EndpointCore {
-    /// Starts the next request, if the device can be asked and none is in flight.
+    /// Starts the next request, if the device can be asked and none is outstanding.
     pub(super) fn proceed(&mut self, turn: &mut Turn<'_>) {
         loop {
             let may_ask = self.may_ask();
             let Some(conversation) = &mut self.conversation else {
                 return;
             };
-            if conversation.flight.is_some() {
-                return;
-            }
             if conversation.pending() == 0 {
                 self.conversation = None;
                 return;
             }
-            if !may_ask {
+            if !may_ask || !conversation.has_next() || !conversation.flights.makes_way() {
                 return;
+            }
+            if let Some(request) = conversation.flights.next_resumed() {
+                self.transmit(request, turn);
+                continue;
             }
             match conversation.next() {
                 Some(Purpose::Task(task)) => self.begin_task(task, turn),

@@ -69,6 +69,9 @@ pub struct Turn<'a> {
     pub links: &'a mut LinkInterner,
     /// CoAP transmission parameters.
     pub transmission: &'a TransmissionParams,
+    /// Bytes that may be sent to the device before it answers: little as long as its address may be
+    /// forged.
+    pub allowance: usize,
     /// Largest body taken from a device, in bytes.
     pub max_body: usize,
 }
@@ -233,7 +236,8 @@ impl EndpointCore {
             Input::CancelCommand { ticket } => self.on_cancel_command(ticket, turn),
         }
         self.proceed(turn);
-        turn.out.awaiting = self.conversation.as_ref().and_then(|c| c.awaited_mid());
+        let flights = self.conversation.as_ref().map(|c| &c.flights);
+        turn.out.awaiting = flights.and_then(|flights| flights.awaited_mid());
     }
 
     /// When the endpoint wants to be called again; [`NEVER`] when only a message can wake it.
@@ -257,7 +261,7 @@ impl EndpointCore {
     pub fn busy(&self) -> bool {
         self.conversation
             .as_ref()
-            .is_some_and(|c| c.flight.is_some() || (self.reachable && !c.is_idle()))
+            .is_some_and(|c| !c.flights.is_empty() || (self.reachable && !c.is_idle()))
     }
 
     /// Whether the device is registered and awake.
@@ -421,10 +425,13 @@ impl EndpointCore {
                 }
             }
         };
-        registration.update(&params, turn.now.tick, turn.power);
+        turn.out.changed |= registration.update(&params, turn.now.tick, turn.power);
         let before = links
             .as_ref()
             .map(|links| std::mem::replace(&mut registration.links, Arc::clone(links)));
+        turn.out.changed |= before
+            .as_ref()
+            .is_some_and(|before| before.raw() != registration.links.raw());
         self.arrived(turn.now.tick, message, turn.out);
         self.answer(message, &Reply::code(Code::CHANGED), turn);
         turn.out.happened(|| Happening::Updated);
@@ -488,6 +495,7 @@ impl EndpointCore {
     /// Ends the registration and all that hangs on it: the device forgets its observations too.
     fn end_registration(&mut self, out: &mut Outputs) {
         self.end_commands(out);
+        out.changed |= self.registration.is_some();
         self.registration = None;
         self.conversation = None;
         for (total, gone) in out

@@ -226,7 +226,7 @@ fn commands(core: &EndpointCore, around: &Surroundings<'_>) -> Vec<CommandView> 
 
 fn problem(problem: &super::problems::Problem) -> ProblemView {
     ProblemView {
-        reason: problem.reason,
+        reason: problem.reason.to_string(),
         path: problem.path.map(|path| path.to_string()),
         count: problem.count,
         last: problem.last,

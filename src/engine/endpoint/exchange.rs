@@ -1,11 +1,12 @@
 //! The request in flight: sent, retransmitted, cut into blocks both ways, answered.
 
 use crate::proto::coap::block::{BodyReader, BodyWriter};
-use crate::proto::coap::exchange::{Exchange, Matched, TimerOutcome, TransmissionParams};
+use crate::proto::coap::exchange::{Exchange, Matched, TransmissionParams};
 use crate::proto::coap::{Code, MessageType, MessageView, MessageWriter, option};
 use crate::proto::lwm2m::operation::{AnswerError, Operation, RequestContext, RequestParts};
 use crate::proto::time::{NEVER, Tick};
 
+use super::commands::Command;
 use super::conversation::{Job, Partial, Purpose, Task};
 use super::core::{EndpointCore, Inbound, Turn};
 use super::journal;
@@ -16,10 +17,19 @@ use super::types::DeviceTypes;
 /// Size exponent of the blocks asked for and sent: 1,024 bytes (RFC 7959 §2.2).
 pub(super) const LARGEST_BLOCK: u8 = 6;
 
+/// Bytes of a request besides its body, generously.
+const OVERHEAD: usize = 96;
+
+/// Size exponent of the largest block that may be sent to a device which has not answered yet.
+fn block_size(allowance: usize) -> u8 {
+    let fits = |szx: &u8| (16 << szx) + OVERHEAD <= allowance;
+    (0..=LARGEST_BLOCK).rev().find(fits).unwrap_or_default()
+}
+
 /// The request in flight.
 #[derive(Debug)]
 pub(super) struct Flight {
-    exchange: Exchange,
+    pub(super) exchange: Exchange,
     pub(super) request: Request,
 }
 
@@ -37,15 +47,25 @@ pub(super) struct Request {
     started: Tick,
 }
 
-impl Flight {
+impl Request {
     /// The task it is for, when it is one of ours.
     pub(super) fn task(&self) -> Option<&Task> {
-        match &self.request.purpose {
+        match &self.purpose {
             Purpose::Task(task) => Some(task),
             Purpose::Command(_) => None,
         }
     }
 
+    /// The command it is for, when it is somebody's.
+    pub(super) fn command(&self) -> Option<&Command> {
+        match &self.purpose {
+            Purpose::Task(_) => None,
+            Purpose::Command(command) => Some(command),
+        }
+    }
+}
+
+impl Flight {
     /// When it wants a timer.
     pub(super) fn deadline(&self) -> Tick {
         let caller = match &self.request.purpose {
@@ -55,14 +75,9 @@ impl Flight {
         self.exchange.deadline().min(caller)
     }
 
-    /// Message id of the request.
-    pub(super) fn mid(&self) -> u16 {
-        self.exchange.mid()
-    }
-
     /// Whether the message is the response. A notification that crossed the cancellation of its
     /// observation carries the same token, but it is none.
-    fn is_answered_by(&self, view: &MessageView<'_>) -> bool {
+    pub(super) fn is_answered_by(&self, view: &MessageView<'_>) -> bool {
         match self.exchange.accepts(view) {
             Matched::No => false,
             Matched::Piggybacked => true,
@@ -148,7 +163,7 @@ impl EndpointCore {
         };
         let mut parts = operation.request(&context)?;
         let body = std::mem::take(&mut parts.body);
-        Ok((parts, BodyWriter::new(body, LARGEST_BLOCK)?))
+        Ok((parts, BodyWriter::new(body, block_size(turn.allowance))?))
     }
 
     /// Sends the next message of a request: all of it, or a block.
@@ -181,8 +196,8 @@ impl EndpointCore {
         turn.out.send(To::Device, start..start + message.len());
         let transmission = self.transmission(turn);
         let exchange = Exchange::new(message.into(), turn.now.tick, &transmission, turn.rng);
-        self.conversation.get_or_insert_default().flight =
-            Some(Box::new(Flight { exchange, request }));
+        let conversation = self.conversation.get_or_insert_default();
+        conversation.flights.launch(Flight { exchange, request });
     }
 
     /// A device that sleeps through its cycle is asked once, and the network pages it.
@@ -212,14 +227,11 @@ impl EndpointCore {
     /// A response or a notification of the device.
     pub(super) fn on_response(&mut self, message: &Inbound<'_>, turn: &mut Turn<'_>) {
         let view = &message.view;
-        let flight = self.conversation.as_mut().and_then(|conversation| {
-            let answered = |flight: &mut Box<Flight>| flight.is_answered_by(view);
-            conversation.flight.take_if(answered)
-        });
-        if let Some(flight) = flight {
+        let conversation = self.conversation.as_mut();
+        if let Some(request) = conversation.and_then(|c| c.flights.take_answered(view)) {
             turn.out.verified = true;
             acknowledge(view, turn);
-            return self.on_answer(flight.request, message, turn);
+            return self.on_answer(request, message, turn);
         }
         if view.kind() == MessageType::Acknowledgement {
             turn.out.tally.unmatched += 1;
@@ -240,59 +252,37 @@ impl EndpointCore {
 
     /// An empty acknowledgement of the request in flight: the response will come separately.
     pub(super) fn on_acknowledgement(&mut self, mid: u16, turn: &mut Turn<'_>) {
-        let flight = self.conversation.as_mut().and_then(|c| c.flight.as_mut());
-        if let Some(flight) = flight
-            && flight.exchange.on_ack(mid, turn.now.tick)
-        {
-            turn.out.verified = true;
+        if let Some(conversation) = &mut self.conversation {
+            turn.out.verified |= conversation.flights.acknowledge(mid, turn.now.tick);
         }
     }
 
     /// A reset of the request in flight: the device could not make sense of it.
     pub(super) fn on_reset(&mut self, mid: u16, turn: &mut Turn<'_>) {
-        let flight = self.conversation.as_mut().and_then(|conversation| {
-            let reset = |flight: &mut Box<Flight>| flight.exchange.on_reset(mid);
-            conversation.flight.take_if(reset)
-        });
-        let Some(flight) = flight else { return };
-        turn.out.verified = true;
-        self.end(flight.request, Err(RequestError::Reset), turn);
+        let conversation = self.conversation.as_mut();
+        if let Some(request) = conversation.and_then(|c| c.flights.take_reset(mid)) {
+            turn.out.verified = true;
+            self.end(request, Err(RequestError::Reset), turn);
+        }
     }
 
-    /// The time of the request in flight may be over.
+    /// The time of requests on their way may be over.
     pub(super) fn on_exchange_timer(&mut self, turn: &mut Turn<'_>) {
-        let Some(conversation) = &mut self.conversation else {
-            return;
-        };
-        let Some(flight) = &mut conversation.flight else {
-            return;
-        };
-        let outcome = match flight.exchange.on_timer(turn.now.tick) {
-            TimerOutcome::Wait => None,
-            TimerOutcome::Retransmit => {
-                let start = turn.out.arena.len();
-                turn.out.arena.extend_from_slice(flight.exchange.message());
-                turn.out.send(To::Device, start..turn.out.arena.len());
-                turn.out.tally.retransmissions += 1;
-                None
-            }
-            TimerOutcome::TimedOut { acknowledged } => {
+        while let Some(conversation) = &mut self.conversation {
+            let out = &mut *turn.out;
+            let over = conversation.flights.on_timer(turn.now.tick, |message| {
+                let start = out.arena.len();
+                out.arena.extend_from_slice(message);
+                out.send(To::Device, start..out.arena.len());
+                out.tally.retransmissions += 1;
+            });
+            let Some(over) = over else { return };
+            let acknowledged = over.acknowledged;
+            if over.exhausted {
                 self.reachable = acknowledged;
-                Some(acknowledged)
             }
-        };
-        // The caller may be less patient than the protocol.
-        let outcome = outcome.or_else(|| {
-            let over = flight.deadline() <= turn.now.tick;
-            over.then(|| flight.exchange.is_acknowledged())
-        });
-        let acknowledged = match outcome {
-            Some(acknowledged) => acknowledged,
-            None => return,
-        };
-        if let Some(flight) = conversation.flight.take() {
             let error = RequestError::Unanswered { acknowledged };
-            self.end(flight.request, Err(error), turn);
+            self.end(over.request, Err(error), turn);
         }
     }
 

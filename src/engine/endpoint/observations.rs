@@ -4,6 +4,7 @@ use std::fmt;
 
 use crate::proto::coap::observe::Freshness;
 use crate::proto::lwm2m::Path;
+use crate::proto::time::Tick;
 
 /// What an observation is about.
 #[derive(Clone, Debug, Eq, PartialEq)]
@@ -167,6 +168,25 @@ impl Observations {
         });
         self.list = list.into();
         replaced.is_none()
+    }
+
+    /// Observations as they were: what each is about, its token, how many notifications came, and
+    /// sequence number and time of the newest.
+    #[must_use]
+    pub fn of(kept: impl IntoIterator<Item = (Observed, u16, u32, Option<(u32, Tick)>)>) -> Self {
+        let mut observations = Self::default();
+        for (observed, token, notifications, newest) in kept {
+            let freshness = newest.map_or_else(Freshness::new, |(sequence, at)| {
+                Freshness::after(sequence, at)
+            });
+            if observations.by_token(token).is_none() {
+                observations.insert(observed, token, freshness);
+            }
+            if let Some(known) = observations.by_token(token) {
+                known.notifications = notifications;
+            }
+        }
+        observations
     }
 
     /// Removes the observation with this token. Returns what it was about.

@@ -55,6 +55,8 @@ pub struct Outputs {
     pub listening: bool,
     /// The device is at the sender's address from now on.
     pub adopt_sender: bool,
+    /// Something that is kept over a restart has changed, beyond what each kind of input changes.
+    pub changed: bool,
     /// The peer has answered a request of ours: its address is no spoof.
     pub verified: bool,
     /// The code the message being handled was answered with.
@@ -80,6 +82,7 @@ impl Outputs {
         self.answer_values = None;
         self.completions.clear();
         self.adopt_sender = false;
+        self.changed = false;
         self.verified = false;
         self.answered = None;
         self.awaiting = None;

@@ -5,6 +5,8 @@ use std::sync::Arc;
 use crate::proto::lwm2m::link::ObjectLinks;
 use crate::proto::lwm2m::{Path, ResourceType, ResourceTypes, Version};
 
+mod kept;
+
 use super::profile_parts::{LogLevel, PlannedPath, PlannedStep, PowerMode, ProfileParts};
 
 /// What becomes of a value.
@@ -141,7 +143,8 @@ impl ProfilePlan {
     #[must_use]
     pub fn mapping_of(&self, path: &Path, links: &ObjectLinks) -> Option<(u16, &Mapping)> {
         let at = self.mappings.iter().position(|mapping| {
-            path.starts_with(&mapping.path) && has_version(links, &mapping.path, mapping.version)
+            path.starts_with(&mapping.path)
+                && self.means_version(links, &mapping.path, mapping.version)
         })?;
         Some((at as u16, &self.mappings[at]))
     }
@@ -170,6 +173,23 @@ impl ProfilePlan {
         self.power
     }
 
+    /// Whether the version that a path of the profile stands for is the one the device has.
+    pub(super) fn means_version(
+        &self,
+        links: &ObjectLinks,
+        path: &Path,
+        version: Option<Version>,
+    ) -> bool {
+        // A strict profile takes a path without version as documented: the version that is called
+        // like the LwM2M version of the registration.
+        let strict = || self.strict_object_versions.then(|| links.lwm2m().into());
+        let meant: Option<Version> = version.or_else(strict);
+        meant.is_none_or(|version| {
+            path.object_id()
+                .is_some_and(|object| links.version_or_default(object) == version)
+        })
+    }
+
     /// Whether an id without version means the version that follows from the LwM2M version.
     #[must_use]
     pub fn strict_object_versions(&self) -> bool {
@@ -187,14 +207,6 @@ impl ProfilePlan {
     pub fn transport_log(&self) -> Option<LogLevel> {
         self.transport_log
     }
-}
-
-/// Whether a device has the object of `path` in `version`.
-pub(super) fn has_version(links: &ObjectLinks, path: &Path, version: Option<Version>) -> bool {
-    let object = path.object_id();
-    version.is_none_or(|version| {
-        object.is_some_and(|object| links.version_or_default(object) == version)
-    })
 }
 
 impl ResourceTypes for ProfilePlan {

@@ -1,5 +1,7 @@
 //! What went wrong with one device lately: a bounded list that an operator can read.
 
+use std::borrow::Cow;
+
 use crate::proto::lwm2m::Path;
 use crate::proto::time::UnixMillis;
 
@@ -10,10 +12,10 @@ use super::outputs::{Happening, Outputs};
 pub const MAX_PROBLEMS: usize = 8;
 
 /// One kind of problem of a device.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Eq, PartialEq)]
 pub struct Problem {
     /// Stable name of the reason.
-    pub reason: &'static str,
+    pub reason: Cow<'static, str>,
     /// The path concerned.
     pub path: Option<Path>,
     /// How often it happened.
@@ -43,6 +45,7 @@ impl Problems {
         out: &mut Outputs,
     ) {
         let detail = detail.into();
+        out.changed = true;
         out.happened(|| Happening::Problem {
             reason,
             path,
@@ -71,7 +74,7 @@ impl Problems {
             list.swap_remove(oldest);
         }
         list.push(Problem {
-            reason,
+            reason: Cow::Borrowed(reason),
             path,
             count: 1,
             last: now,
@@ -86,6 +89,16 @@ impl Problems {
             if list.is_empty() {
                 self.list = None;
             }
+        }
+    }
+
+    /// Takes over problems noted before, at most [`MAX_PROBLEMS`] of them.
+    #[must_use]
+    pub fn of(problems: Vec<Problem>) -> Self {
+        let mut problems = problems;
+        problems.truncate(MAX_PROBLEMS);
+        Self {
+            list: (!problems.is_empty()).then(|| Box::new(problems)),
         }
     }
 

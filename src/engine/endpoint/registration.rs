@@ -69,8 +69,11 @@ impl Registration {
         Ok(())
     }
 
-    /// Takes over what an Update states and starts the lifetime anew.
-    pub fn update(&mut self, params: &UpdateParams<'_>, now: Tick, power: PowerMode) {
+    /// Takes over what an Update states and starts the lifetime anew. Returns whether it stated
+    /// anything new.
+    pub fn update(&mut self, params: &UpdateParams<'_>, now: Tick, power: PowerMode) -> bool {
+        let before = (self.binding, self.queue_mode, self.lifetime);
+        let mut new = false;
         if let Some(binding) = params.binding {
             self.binding = Some(binding);
             // In LwM2M 1.0 the binding says whether there is a queue; later versions say it at
@@ -81,19 +84,29 @@ impl Registration {
         }
         self.listen(power);
         if let Some(sms) = params.sms {
-            self.extras.get_or_insert_default().sms = Some(sms.into());
+            let known = &mut self.extras.get_or_insert_default().sms;
+            new |= known.as_deref() != Some(sms);
+            *known = Some(sms.into());
         }
         for &(key, value) in &params.additional {
             let additional = &mut self.extras.get_or_insert_default().additional;
             match additional.iter_mut().find(|(known, _)| **known == *key) {
-                Some(known) => known.1 = value.into(),
-                None => additional.push((key.into(), value.into())),
+                Some(known) if *known.1 == *value => {}
+                Some(known) => {
+                    known.1 = value.into();
+                    new = true;
+                }
+                None => {
+                    additional.push((key.into(), value.into()));
+                    new = true;
+                }
             }
         }
         if params.lifetime.is_some() {
             self.lifetime = lifetime_in_force(params.lifetime, self.version);
         }
         self.refresh(now);
+        new || before != (self.binding, self.queue_mode, self.lifetime)
     }
 
     /// The cycle within which a sleeping device can be paged, in milliseconds.

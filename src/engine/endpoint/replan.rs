@@ -3,12 +3,13 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use crate::proto::lwm2m::Path;
 use crate::proto::lwm2m::link::ObjectLinks;
 use crate::proto::lwm2m::operation::{NotificationAttributes, Operation};
+use crate::proto::lwm2m::{Path, Version};
 
 use super::conversation::{Conversation, Job, StepRef, Task};
 use super::core::{EndpointCore, Turn};
+use super::exchange::Request;
 use super::observations::Observed;
 use super::plan::{Mapping, ProfilePlan};
 use super::request::RequestError;
@@ -56,19 +57,18 @@ impl EndpointCore {
             return Vec::new();
         };
         let mut pending = conversation.take_steps();
-        let in_flight = conversation.flight.take_if(|flight| {
-            let task = flight.task();
-            task.is_some_and(|task| matches!(task.job, Job::Step(_)))
-        });
-        if let Some(flight) = in_flight {
-            if let Some(Task {
-                job: Job::Step(step),
-                ..
-            }) = flight.task()
-            {
-                pending.push(*step);
-            }
-            self.count_end(&flight.request, &Err(RequestError::Cancelled), turn);
+        let step_of = |request: &Request| match request.task()?.job {
+            Job::Step(step) => Some(step),
+            _ => None,
+        };
+        let mut given_up = Vec::new();
+        let is_step = |request: &Request| step_of(request).is_some();
+        while let Some(request) = conversation.flights.take_if(is_step) {
+            pending.extend(step_of(&request));
+            given_up.push(request);
+        }
+        for request in given_up {
+            self.count_end(&request, &Err(RequestError::Cancelled), turn);
         }
         pending
             .into_iter()
@@ -137,22 +137,41 @@ impl EndpointCore {
 
     /// Values go where the new profile maps their resource.
     fn move_values(&mut self, old: &ProfilePlan, new: &ProfilePlan) {
-        let meaning = |mapping: &Mapping| (mapping.path, mapping.version);
-        let mut places: HashMap<_, Vec<(u16, &Mapping)>> = HashMap::new();
+        let relocation = Relocation::new(old, new);
+        self.values.relocate(|index| relocation.place(index));
+    }
+}
+
+/// What makes values of two mappings the same, but for their key.
+type Meaning = (Path, Option<Version>);
+
+/// Where values of one profile belong in another: with the mapping of the same Resource in the same
+/// version, if there are several, with that of the same key.
+pub(super) struct Relocation<'a> {
+    old: &'a ProfilePlan,
+    places: HashMap<Meaning, Vec<(u16, &'a Mapping)>>,
+}
+
+impl<'a> Relocation<'a> {
+    pub(super) fn new(old: &'a ProfilePlan, new: &'a ProfilePlan) -> Self {
+        let mut places: HashMap<_, Vec<_>> = HashMap::new();
         for (place, mapping) in (0..).zip(new.mappings()) {
             places
-                .entry(meaning(mapping))
+                .entry((mapping.path, mapping.version))
                 .or_default()
                 .push((place, mapping));
         }
-        self.values.relocate(|index| {
-            let before = old.mapping(index)?;
-            let candidates = places.get(&meaning(before))?;
-            let same_key = candidates
-                .iter()
-                .find(|(_, mapping)| mapping.key == before.key);
-            same_key.or(candidates.first()).map(|(place, _)| *place)
-        });
+        Self { old, places }
+    }
+
+    /// The new index of the mapping with this old one.
+    pub(super) fn place(&self, index: u16) -> Option<u16> {
+        let before = self.old.mapping(index)?;
+        let candidates = self.places.get(&(before.path, before.version))?;
+        let same_key = candidates
+            .iter()
+            .find(|(_, mapping)| mapping.key == before.key);
+        same_key.or(candidates.first()).map(|(place, _)| *place)
     }
 }
 

@@ -17,8 +17,10 @@ pub struct DeviceRequest {
     pub command: DeviceCommand,
     /// Content format to use instead of the negotiated one.
     pub content_format: Option<u16>,
-    /// How long the device has to take it up and, each time, to acknowledge a block or to answer,
-    /// in milliseconds. A sleeping device is waited for within this time.
+    /// How long it may wait before it is sent, in milliseconds. A sleeping device is waited for within
+    /// this time.
+    pub wait_millis: u64,
+    /// How long the device has, each time, to acknowledge a block or to answer, in milliseconds.
     pub timeout_millis: u64,
 }
 

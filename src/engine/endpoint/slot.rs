@@ -83,6 +83,10 @@ pub struct Head {
     pub queued: u16,
     /// Messages in the actor's mailbox.
     pub backlog: u16,
+    /// What is kept of the endpoint is not what storage has.
+    pub changed: bool,
+    /// Storage has a record for the slot.
+    pub stored: bool,
     /// Panics since `first_panic`.
     pub panics: u8,
     /// When the shard must look at the endpoint.
@@ -133,6 +137,8 @@ impl Head {
             awaiting: None,
             queued: 0,
             backlog: 0,
+            changed: false,
+            stored: false,
             panics: 0,
             deadline: NEVER,
             held: WheelSlot::default(),

@@ -12,7 +12,7 @@ use super::conversation::{Conversation, Job, MAX_ATTEMPTS, StepRef, Task};
 use super::core::{EndpointCore, Turn};
 use super::observations::Observed;
 use super::outputs::DropReason;
-use super::plan::{ProfilePlan, has_version};
+use super::plan::ProfilePlan;
 use super::profile_parts::{PlannedPath, PlannedStep};
 use super::request::RequestError;
 
@@ -27,7 +27,7 @@ pub(super) fn operation(
     let attributes = NotificationAttributes::default;
     if let Some(only) = step.only {
         let path = planned.paths().get(usize::from(only))?;
-        let path = applies(path, links).then_some(path.path)?;
+        let path = applies(plan, path, links).then_some(path.path)?;
         return Some(match planned {
             PlannedStep::ObserveComposite(_) => Operation::Observe {
                 path,
@@ -36,7 +36,7 @@ pub(super) fn operation(
             _ => Operation::Read { path },
         });
     }
-    let single = |planned: &PlannedPath| applies(planned, links).then_some(planned.path);
+    let single = |planned: &PlannedPath| applies(plan, planned, links).then_some(planned.path);
     let several = || {
         let paths: Vec<_> = planned.paths().iter().filter_map(single).collect();
         (!paths.is_empty()).then_some(paths)
@@ -68,8 +68,9 @@ pub(super) fn due(
     wanted: impl Fn(&PlannedStep) -> bool,
 ) -> Vec<StepRef> {
     let steps = plan.steps().iter().enumerate();
-    let concerned = steps
-        .filter(|(_, step)| wanted(step) && step.paths().iter().any(|path| applies(path, links)));
+    let concerned = steps.filter(|(_, step)| {
+        wanted(step) && step.paths().iter().any(|path| applies(plan, path, links))
+    });
     concerned
         .map(|(index, _)| StepRef {
             index: index as u16,
@@ -78,8 +79,8 @@ pub(super) fn due(
         .collect()
 }
 
-fn applies(planned: &PlannedPath, links: &ObjectLinks) -> bool {
-    links.announces(&planned.path) && has_version(links, &planned.path, planned.version)
+fn applies(plan: &ProfilePlan, planned: &PlannedPath, links: &ObjectLinks) -> bool {
+    links.announces(&planned.path) && plan.means_version(links, &planned.path, planned.version)
 }
 
 /// What an operation asks the device to observe.
@@ -106,7 +107,7 @@ impl EndpointCore {
         };
         let links = Arc::clone(&registration.links);
         let plan = turn.plan;
-        let new = |path: &PlannedPath| before.is_some_and(|before| !applies(path, before));
+        let new = |path: &PlannedPath| before.is_some_and(|before| !applies(plan, path, before));
         let mut steps = due(plan, &links, |step| {
             let attribute = matches!(step, PlannedStep::Read(_) | PlannedStep::ReadComposite(_));
             step.paths().iter().any(new) || ((woke || before.is_some()) && attribute)
@@ -184,8 +185,9 @@ impl EndpointCore {
     pub(super) fn report_unannounced(&mut self, links: &ObjectLinks, turn: &mut Turn<'_>) {
         self.problems.clear("not_announced");
         self.problems.clear("other_version");
-        for planned in turn.plan.steps().iter().flat_map(PlannedStep::paths) {
-            if applies(planned, links) {
+        let plan = turn.plan;
+        for planned in plan.steps().iter().flat_map(PlannedStep::paths) {
+            if applies(plan, planned, links) {
                 continue;
             }
             let announced = links.announces(&planned.path);
@@ -195,7 +197,12 @@ impl EndpointCore {
                     "other_version",
                     format!("the profile maps version {version}, the device has another"),
                 ),
-                _ => (
+                (true, None) => (
+                    "other_version",
+                    "the profile maps the version called like that of LwM2M, the device has another"
+                        .to_owned(),
+                ),
+                (false, _) => (
                     "not_announced",
                     "the profile maps this resource, the device did not announce it".to_owned(),
                 ),

@@ -186,7 +186,9 @@ impl EndpointCore {
                 self.values.forget(index);
             }
         }
-        let time = record.time.unwrap_or(now);
+        let time = record
+            .time
+            .unwrap_or_else(|| self.values.time_after(index, instance, now));
         let fresh = Fresh {
             mapping: index,
             instance,

@@ -18,6 +18,8 @@ const HEADER: usize = 12;
 /// Values longer than this are refused: 24 bits of length.
 pub const MAX_VALUE_LEN: usize = 0xff_ffff - INSTANCE;
 const TIME_BYTES: usize = 6;
+/// How far values that came together are moved apart at most.
+const SAME_MOMENT_MILLIS: i64 = 1_000;
 /// Set in the type of a Resource Instance's value.
 const OF_INSTANCE: u8 = 0x80;
 /// Bytes of the id of a Resource Instance.
@@ -71,7 +73,7 @@ impl LatestValues {
         let found = self.find(mapping, instance);
         if let Some((at, _)) = found {
             let known = time_of(&self.packed[at..]);
-            if time < known && known <= now {
+            if time < known && known <= now + SAME_MOMENT_MILLIS {
                 return true;
             }
         } else if self.entries().any(|(at, _)| {
@@ -111,6 +113,19 @@ impl LatestValues {
         true
     }
 
+    /// The time of a value that comes at `now` and states none: no two values of one mapping and
+    /// instance share one, which would make the later one replace the earlier.
+    #[must_use]
+    pub fn time_after(&self, mapping: u16, instance: Option<u16>, now: UnixMillis) -> UnixMillis {
+        let known = self.find(mapping, instance);
+        let known = known.map(|(at, _)| time_of(&self.packed[at..]));
+        // What lies further ahead was told by a device whose clock is wrong.
+        match known {
+            Some(known) if (now..now + SAME_MOMENT_MILLIS).contains(&known) => known + 1,
+            _ => now,
+        }
+    }
+
     /// Forgets all values of a mapping.
     pub fn forget(&mut self, mapping: u16) {
         let kept = self
@@ -138,6 +153,38 @@ impl LatestValues {
             }
         }
         self.packed = packed.into();
+    }
+
+    /// Whether there are none.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.packed.is_empty()
+    }
+
+    /// All values as they are kept, for [`from_packed`](Self::from_packed).
+    #[must_use]
+    pub fn packed(&self) -> &[u8] {
+        &self.packed
+    }
+
+    /// Values as they were kept; `None` when the bytes are no values.
+    #[must_use]
+    pub fn from_packed(packed: &[u8]) -> Option<Self> {
+        let values = Self {
+            packed: packed.into(),
+        };
+        let mut end = 0;
+        for (at, next) in values.entries() {
+            let entry = packed.get(at..next)?;
+            let prefix = if entry[2] & OF_INSTANCE == 0 {
+                0
+            } else {
+                INSTANCE
+            };
+            decode(entry[2] & !OF_INSTANCE, entry.get(HEADER + prefix..)?)?;
+            end = next;
+        }
+        (end == packed.len()).then_some(values)
     }
 
     /// Reads something of the values.

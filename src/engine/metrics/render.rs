@@ -211,6 +211,12 @@ impl EngineMetrics {
         );
         out.single("lwm2m_udp_send_errors_total", self.sum(|m| &m.send_errors));
         out.single("lwm2m_profile_rollout_slots", self.gauge(|m| &m.rollout));
+        out.single("lwm2m_state_records_total", self.sum(|m| &m.state_records));
+        out.single(
+            "lwm2m_state_deferred_total",
+            self.sum(|m| &m.state_deferred),
+        );
+        out.single("lwm2m_state_waiting", self.gauge(|m| &m.state_waiting));
         out.single(
             "lwm2m_transport_log_entries_total",
             self.sum(|m| &m.log_entries),

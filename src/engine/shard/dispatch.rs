@@ -17,7 +17,7 @@ use crate::proto::coap::{Code, Header, MessageType, MessageView};
 use crate::proto::time::NEVER;
 
 use super::answers::{PENDING, REDO, fingerprint};
-use super::{Datagram, Shard};
+use super::{Datagram, Shard, keep};
 
 /// Messages that may wait in an endpoint's mailbox; more are dropped and counted.
 const MAX_BACKLOG: u16 = 32;
@@ -175,9 +175,13 @@ impl Shard {
             keys: &self.shared.keys,
             links: &mut self.links,
             transmission: &self.shared.config.transmission,
+            allowance: entry.head.budget.credit(),
             max_body: self.shared.config.max_body,
         };
         let observed = core.observation_counts();
+        let changes = keep::changes(&input);
+        let token = core.next_token();
+        let replanned = old.is_some();
         // The state is replaced after a panic, so a half-done change in it is never seen.
         let done = catch_unwind(AssertUnwindSafe(|| {
             if let Some(old) = old {
@@ -185,6 +189,10 @@ impl Shard {
             }
             core.handle(input, &mut turn);
         }));
+        let refusal = |code: Code| code != Code::EMPTY && !code.is_success();
+        let refused = self.out.answered.is_some_and(refusal);
+        let changed = std::mem::take(&mut self.out.changed);
+        let changed = changed || replanned || (changes && !refused) || core.tokens_ran_on(token);
         if done.is_err() {
             self.metrics.actor_restarts.add(1);
             self.out.forget_call();
@@ -193,6 +201,9 @@ impl Shard {
             *core = std::mem::replace(core, fresh).rebuilt(plan);
             self.fail_commands(slot);
             self.count_panic(slot);
+        }
+        if changed || done.is_err() {
+            self.mark(slot);
         }
         self.apply(slot, core, sender);
     }

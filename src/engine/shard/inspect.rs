@@ -89,7 +89,7 @@ impl Shard {
                 let _ = reply.send(true);
             }
             Command::Drain { reply } => {
-                let _ = reply.send(());
+                self.drained = Some(reply);
                 return false;
             }
         }

@@ -83,6 +83,7 @@ impl Shard {
         if let Some(entry) = self.endpoints.get(slot) {
             let peer = entry.head.peer;
             self.endpoints.remove(slot);
+            self.mark(slot);
             self.abandon(&peer);
             self.shared.endpoints.fetch_sub(1, Relaxed);
         }
@@ -144,6 +145,7 @@ impl Shard {
         entry.head.budget = Default::default();
         entry.head.budget.received(sender.datagram_len);
         self.endpoints.move_to(slot, sender.peer);
+        self.mark(slot);
         self.abandon(&before);
         self.claim(&sender.peer);
     }

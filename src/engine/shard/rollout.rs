@@ -27,6 +27,18 @@ pub(super) struct Rollout {
     since: Tick,
 }
 
+impl Rollout {
+    /// A change that begins now.
+    pub(super) const fn new(now: Tick) -> Self {
+        Self {
+            next_slot: 0,
+            readmit: false,
+            allowance: 0,
+            since: now,
+        }
+    }
+}
+
 impl Shard {
     /// Notices changed profiles; endpoints get them by and by, and at once when they are run for
     /// another reason.

@@ -42,6 +42,9 @@ const YIELDS_PER_TURN: usize = 8;
 /// How often a busy shard looks at its socket. A wake by the kernel costs as much as three packets.
 const POLL: Duration = Duration::from_millis(1);
 
+/// How often a shard that ends asks storage to take more.
+const DRAIN: Duration = Duration::from_millis(5);
+
 /// Longest sleep, so that a watcher can tell an idle shard from a hung one.
 const HEARTBEAT: Duration = Duration::from_secs(1);
 
@@ -109,7 +112,7 @@ async fn run(parts: &mut Parts) {
     let mut readiness = None;
     let mut command = None;
     let mut handed = None;
-    loop {
+    'turns: loop {
         let began = Instant::now();
         let mut more = false;
         let received;
@@ -133,7 +136,7 @@ async fn run(parts: &mut Parts) {
                 if !shard.on_command(next) {
                     shard.end();
                     io.flush(&mut shard, &parts.metrics);
-                    return;
+                    break 'turns;
                 }
             }
             more |= shard.run_deadlines();
@@ -184,6 +187,9 @@ async fn run(parts: &mut Parts) {
             () = readable(readiness.as_ref()) => {}
             () = tokio::time::sleep(wake) => {}
         }
+    }
+    while !parts.shard.borrow_mut().drain() {
+        tokio::time::sleep(DRAIN).await;
     }
 }
 
@@ -305,8 +311,9 @@ pub struct Clock {
     start: Instant,
 }
 
-/// Ticks begin here: zero stands for "never".
-const FIRST_TICK_MILLIS: u64 = 1_000;
+/// Ticks begin a year after zero, which stands for "never": restored endpoints were seen before this
+/// process began.
+const FIRST_TICK_MILLIS: u64 = 365 * 86_400_000;
 
 impl Clock {
     /// A clock whose ticks begin now.

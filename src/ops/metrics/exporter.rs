@@ -111,6 +111,7 @@ fn describe() {
         "lwm2m_api_panics_total",
         "lwm2m_store_refused_total",
         "lwm2m_store_failures_total",
+        "lwm2m_state_failures_total",
     ] {
         metrics::counter!(name).absolute(0);
     }

@@ -59,6 +59,22 @@ impl Freshness {
         news
     }
 
+    /// Sequence number of the newest notification and when it came, in whole seconds; `None` before
+    /// the first.
+    #[must_use]
+    pub fn newest(&self) -> Option<(u32, Tick)> {
+        let at = Tick::from_millis(u64::from(self.at) * 1_000);
+        (self.last != NOTHING_YET).then_some((self.last, at))
+    }
+
+    /// As after the notification with this sequence number at this time.
+    #[must_use]
+    pub fn after(sequence: u32, at: Tick) -> Self {
+        let mut freshness = Self::new();
+        freshness.accept(sequence, at);
+        freshness
+    }
+
     /// Forgets what came before, as on a new registration of the same observation.
     pub const fn reset(&mut self) {
         *self = Self::new();

@@ -59,6 +59,12 @@ impl AmplificationBudget {
         self.credit = UNLIMITED;
     }
 
+    /// Bytes that may be sent now.
+    #[must_use]
+    pub const fn credit(&self) -> usize {
+        self.credit as usize
+    }
+
     /// Whether the limit is lifted.
     #[must_use]
     pub const fn is_verified(&self) -> bool {

@@ -63,6 +63,17 @@ pub enum LwM2mVersion {
     V1_2,
 }
 
+impl From<LwM2mVersion> for Version {
+    /// The object version that is called like the LwM2M version.
+    fn from(version: LwM2mVersion) -> Self {
+        match version {
+            LwM2mVersion::V1_0 => Self::V1_0,
+            LwM2mVersion::V1_1 => Self::new(1, 1),
+            LwM2mVersion::V1_2 => Self::new(1, 2),
+        }
+    }
+}
+
 impl LwM2mVersion {
     /// `1.0`, `1.1` or `1.2`
     #[must_use]

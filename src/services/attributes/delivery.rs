@@ -235,7 +235,8 @@ impl Delivery {
         let request = DeviceRequest {
             command,
             content_format: None,
-            timeout_millis: self.wait_millis,
+            wait_millis: self.wait_millis,
+            timeout_millis: TIMEOUT_MILLIS,
         };
         let engine = &self.keeper.engine;
         let pending = engine.request(&self.endpoint, request);

@@ -64,12 +64,13 @@ impl Asker {
         self.engine.as_ref()
     }
 
-    /// Translates a command and hands it to the engine.
+    /// Translates a command and hands it to the engine, where it may wait for `wait_millis`.
     pub(super) async fn ask(
         &self,
         endpoint: &str,
         call: &RpcCall,
         options: CallOptions,
+        wait_millis: u64,
     ) -> Result<Handed, EngineError> {
         let Some(context) = self.engine.context(endpoint).await? else {
             return Ok(not_registered());
@@ -94,6 +95,7 @@ impl Asker {
         let request = DeviceRequest {
             command: question.command.clone(),
             content_format: question.content_format,
+            wait_millis,
             timeout_millis: options.timeout_millis,
         };
         Ok(match self.engine.request(endpoint, request)? {

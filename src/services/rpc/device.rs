@@ -3,7 +3,7 @@
 use crate::engine::endpoint::plan::ProfilePlan;
 use crate::proto::lwm2m::link::ObjectLinks;
 use crate::proto::lwm2m::model::{DeviceModels, ObjectModel, ResourceModel};
-use crate::proto::lwm2m::{LwM2mVersion, Path, ResourceType, Version};
+use crate::proto::lwm2m::{Path, ResourceType, Version};
 
 use super::DeviceKnowledge;
 use super::id::VersionedId;
@@ -154,7 +154,7 @@ impl<'a> Device<'a> {
         };
         let meant = match id.version {
             None if self.plan().strict_object_versions() && !is_trigger(&id.path) => {
-                Some(like(self.links().lwm2m()))
+                Some(self.links().lwm2m().into())
             }
             stated => stated,
         };
@@ -186,12 +186,4 @@ impl<'a> Device<'a> {
 /// Registration Update Trigger and Bootstrap-Request Trigger.
 pub(super) fn is_trigger(path: &Path) -> bool {
     [Path::resource(1, 0, 8), Path::resource(1, 0, 9)].contains(path)
-}
-
-fn like(lwm2m: LwM2mVersion) -> Version {
-    match lwm2m {
-        LwM2mVersion::V1_0 => Version::V1_0,
-        LwM2mVersion::V1_1 => Version::new(1, 1),
-        LwM2mVersion::V1_2 => Version::new(1, 2),
-    }
 }

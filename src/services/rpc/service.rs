@@ -273,7 +273,8 @@ impl Rpc {
         call: &RpcCall,
         options: CallOptions,
     ) -> Result<Handed, RpcError> {
-        let handed = self.asker.ask(endpoint, call, options).await?;
+        let wait = options.timeout_millis;
+        let handed = self.asker.ask(endpoint, call, options, wait).await?;
         if let Handed::Answered(_, Ended::NotRegistered) = &handed {
             self.devices.require(endpoint).await?;
         }

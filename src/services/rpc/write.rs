@@ -49,15 +49,12 @@ pub(super) fn update(device: Device<'_>, params: &Params) -> Result<Operation, R
         return Err(Refusal::Update { id, detail });
     }
     let value = params.get("value").ok_or(Refusal::NullValue)?;
-    let values = match value {
-        Json::Object(values) if !values.is_empty() => values,
-        _ => return Err(Refusal::NotAMap),
-    };
     let mut records = Records::new(device);
-    let added = if path.len() == 2 {
-        records.instance(id, values)
-    } else {
-        records.resource(id, value, Scalar::IsRefused)
+    let added = match value {
+        Json::Object(values) if values.is_empty() => return Err(Refusal::NotAMap),
+        Json::Object(values) if path.len() == 2 => records.instance(id, values),
+        _ if path.len() == 2 => return Err(Refusal::NotAMap),
+        _ => records.resource(id, value, Scalar::IsRefused),
     };
     added.map_err(|refusal| match refusal {
         Refusal::UnknownResource { .. } | Refusal::NotInstances { .. } => {

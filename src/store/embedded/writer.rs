@@ -10,6 +10,7 @@ use redb::{Database, WriteTransaction};
 use tokio::sync::oneshot;
 use tracing::error;
 
+use super::opened::Opened;
 use super::{SET_ASIDE, definition, failed};
 use crate::services::storage::{Change, StoreError};
 
@@ -34,7 +35,7 @@ pub(super) struct Writer {
 }
 
 impl Writer {
-    pub(super) fn start(database: Arc<Database>) -> io::Result<Self> {
+    pub(super) fn start(database: Arc<Opened>) -> io::Result<Self> {
         let (queue, submissions) = sync_channel(QUEUE);
         let thread = thread::Builder::new()
             .name("store-writer".to_owned())
@@ -74,7 +75,7 @@ impl Drop for Writer {
     }
 }
 
-fn run(database: &Database, submissions: &Receiver<Submission>) {
+fn run(database: &Opened, submissions: &Receiver<Submission>) {
     while let Ok(first) = submissions.recv() {
         let mut group = vec![first];
         group.extend(submissions.try_iter().take(GROUP - 1));
@@ -82,9 +83,9 @@ fn run(database: &Database, submissions: &Receiver<Submission>) {
     }
 }
 
-fn commit(database: &Database, group: Vec<Submission>) {
+fn commit(database: &Opened, group: Vec<Submission>) {
     let started = Instant::now();
-    let outcome = apply(database, &group);
+    let outcome = attempt(database, &group);
     metrics::histogram!("lwm2m_store_commit_seconds").record(started.elapsed().as_secs_f64());
     match outcome {
         Ok(existed) => {
@@ -95,13 +96,30 @@ fn commit(database: &Database, group: Vec<Submission>) {
         }
         Err(failure) => {
             metrics::counter!("lwm2m_store_failures_total").increment(1);
-            let failure = failed(failure);
             error!(error = %failure, submissions = group.len(), "changes were not stored");
             for submission in group {
                 let _ = submission.reply.send(Err(failure.clone()));
             }
         }
     }
+}
+
+/// Applies a group, in the database opened anew where its disk refused something before.
+fn attempt(opened: &Opened, group: &[Submission]) -> Result<Vec<Vec<bool>>, StoreError> {
+    let mut database = opened.get().or_else(|_| opened.reopen())?;
+    let mut outcome = apply(&database, group);
+    if let Err(error) = &outcome
+        && is_refused_for_an_earlier_failure(error)
+    {
+        drop(database);
+        database = opened.reopen()?;
+        outcome = apply(&database, group);
+    }
+    outcome.map_err(failed)
+}
+
+fn is_refused_for_an_earlier_failure(error: &redb::Error) -> bool {
+    matches!(error, redb::Error::PreviousIo)
 }
 
 fn apply(database: &Database, group: &[Submission]) -> Result<Vec<Vec<bool>>, redb::Error> {

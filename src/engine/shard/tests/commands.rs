@@ -87,6 +87,7 @@ impl Bench {
         timeout_millis: u64,
     ) -> (Asked, Vec<Sent>) {
         let command = DeviceRequest {
+            wait_millis: timeout_millis,
             timeout_millis,
             ..command(DeviceCommand::Operation(operation))
         };
@@ -118,6 +119,7 @@ pub(super) fn command(command: DeviceCommand) -> DeviceRequest {
     DeviceRequest {
         command,
         content_format: None,
+        wait_millis: TIMEOUT,
         timeout_millis: TIMEOUT,
     }
 }

@@ -179,6 +179,30 @@ fn what_the_profile_maps_in_another_version_is_left_alone_and_reported() {
 }
 
 #[test]
+fn a_strict_profile_takes_a_path_without_version_as_documented() {
+    // Object 3 has version 1.1, as a device of LwM2M 1.1 has by default; 3303 states it.
+    let links = b"</>;ct=110,</1/0>,</3/0>,</5/0>,</3303>;ver=1.1,</3303/0>";
+    let mut bench = bench(ProfileParts {
+        strict_object_versions: true,
+        ..with_steps(vec![
+            PlannedStep::Observe(planned("/3/0/9")),
+            PlannedStep::Observe(planned("/5/0/3")),
+            PlannedStep::Observe(planned("/3303/0/5700")),
+        ])
+    });
+    let register = request(Code::POST, 1, "/rd", &["lwm2m=1.1", "ep=dev-1"], links);
+    let mut sent = bench.send(peer(1), &register);
+    sent.remove(0);
+    let asked = asked(&mut bench, sent, |_| content(b"50", 0, true));
+    let asked: Vec<_> = asked.iter().map(|(_, path, _)| &**path).collect();
+    assert_eq!(
+        asked,
+        ["/3/0/9", "/3303/0/5700"],
+        "object 5 has version 1.0"
+    );
+}
+
+#[test]
 fn a_multiple_resource_is_one_value_with_a_member_for_each_instance() {
     let mut bench = bench(ProfileParts {
         mappings: vec![mapping("/3/0/7", "voltage")],

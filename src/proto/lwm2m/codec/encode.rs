@@ -196,6 +196,10 @@ fn single_value(
             }),
         },
         _ => {
+            // Epoch-based date/time, as LwM2M 1.1 asks for it (LwM2M Core 1.1 §7.4.3, RFC 8949 §3.4.2).
+            if matches!(value, Value::Time(_)) {
+                out.push(cbor_writer::EPOCH_TIME_TAG);
+            }
             cbor_writer::value(value, options.floats, out);
             Ok(())
         }

@@ -88,6 +88,9 @@ impl DiscoverAnswer {
     }
 }
 
+/// Most Resource Instances that `dim` can tell (LwM2M Core §7.3.1).
+const MAX_DIMENSION: u16 = 255;
+
 impl DiscoveredLink {
     fn new(path: Path) -> Self {
         Self {
@@ -109,18 +112,19 @@ impl DiscoveredLink {
                 self.version.is_some()
             }
             "dim" => {
-                self.dimension = number();
+                self.dimension = number().filter(|dimension| *dimension <= MAX_DIMENSION);
                 self.dimension.is_some()
             }
             "ssid" => {
-                self.short_server_id = number();
+                self.short_server_id = number().filter(|id| *id != 0 && *id != u16::MAX);
                 self.short_server_id.is_some()
             }
             "uri" => {
                 self.server_uri = value.map(Into::into);
                 self.server_uri.is_some()
             }
-            name => self.notification.set(name, value).is_ok(),
+            // What an answer names without value is set to nothing.
+            name => value.is_some() && self.notification.set(name, value).is_ok(),
         };
         if !known {
             self.other.push((name.into(), value.map(Into::into)));

@@ -8,6 +8,7 @@
 //! - A Read or Observe of a Resource or Resource Instance has no Accept: the device answers in the
 //!   format it does best, all of which are read here, and nobody needs to know whether the Resource
 //!   has instances, for which text would be 4.06 (RFC 7252 §5.10.4; seen with Anjay and Wakaama).
+//!   Only a device that announces formats without TLV is asked for one of them that takes instances.
 //! - For an object or Object Instance, SenML CBOR goes before TLV: it carries times and types.
 //!   Devices of 1.1 and later that announce nothing answer in their own format, and are written to
 //!   in TLV, which all that were tried understand.
@@ -69,7 +70,13 @@ pub(super) fn accept(
         };
     }
     if path.holds_value() {
-        return Ok(None);
+        let tlv = |format: &u16| matches!(*format, TLV | OLD_TLV);
+        let announced = context.content_formats;
+        let falls_back = context.version == LwM2mVersion::V1_0
+            || announced.is_empty()
+            || announced.iter().any(tlv);
+        // A device may fall back on TLV though it does not know it (seen with Leshan).
+        return Ok(first_announced(&SEVERAL, context).filter(|_| !falls_back));
     }
     if context.version == LwM2mVersion::V1_0 {
         return Ok(Some(tlv(context)));

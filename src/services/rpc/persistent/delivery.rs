@@ -118,10 +118,13 @@ impl Delivery {
             .clamp(command.timeout, LONGEST_WAIT_MILLIS.max(command.timeout));
         let asker = &self.keeper.asker;
         let options = CallOptions {
-            timeout_millis: self.wait_millis,
+            timeout_millis: command.timeout,
             format: command.format,
         };
-        let handed = asker.ask(&self.endpoint, &command.request, options).await;
+        let (endpoint, request) = (&self.endpoint, &command.request);
+        let handed = asker
+            .ask(endpoint, request, options, self.wait_millis)
+            .await;
         let mut asked = match handed {
             Ok(Handed::Asked(asked)) => asked,
             Ok(Handed::Answered(_, Ended::NotRegistered)) => return Attempt::Gone,

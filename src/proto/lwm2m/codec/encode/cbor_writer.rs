@@ -11,6 +11,9 @@ const NEGATIVE: u8 = 1;
 const BYTES: u8 = 2;
 const TEXT: u8 = 3;
 
+/// Tag 1 as an initial byte: the number behind it is a time in seconds since 1970.
+pub(super) const EPOCH_TIME_TAG: u8 = 0xc1;
+
 /// A value in the type LwM2M gives it in CBOR: an object link is text.
 pub(super) fn value(value: &Value, floats: FloatWidth, out: &mut Vec<u8>) {
     match value {

@@ -32,8 +32,25 @@ fn a_read_of_several_values_asks_for_the_best_format_announced() {
             );
             assert_eq!(parts(&observe(at, &[]), context).accept, expected);
         }
-        let single = parts(&read("/3/0/9"), announcing(context, announced));
-        assert_eq!(single.accept, None);
+    }
+}
+
+#[test]
+fn a_read_of_one_value_asks_for_a_format_only_where_the_device_knows_no_tlv() {
+    for (context, announced, expected) in [
+        (V1_0, &[][..], None),
+        (V1_0, &[11543], None),
+        (V1_1, &[], None),
+        (V1_1, &[0, 110, 11542], None),
+        (V1_1, &[1542, 112], None),
+        (V1_1, &[0, 42, 60], None),
+        (V1_1, &[60, 110], Some(110)),
+        (V1_1, &[60, 110, 112], Some(112)),
+    ] {
+        let context = announcing(context, announced);
+        for operation in [read("/3/0/9"), observe("/3/0/9", &[])] {
+            assert_eq!(parts(&operation, context).accept, expected, "{announced:?}");
+        }
     }
 }
 

@@ -185,7 +185,8 @@ async fn a_sleeping_device_is_waited_for_ever_longer_and_costs_no_retry() {
     let mut waits = Vec::new();
     for _ in 0..7 {
         let asked = bench.asked().await;
-        waits.push(asked.request.timeout_millis / 1_000);
+        assert_eq!(asked.request.timeout_millis, 10_000);
+        waits.push(asked.request.wait_millis / 1_000);
         asked.end(Err(asleep()));
     }
     assert_eq!(waits, [10, 20, 40, 80, 160, 300, 300]);

@@ -69,3 +69,11 @@ fn a_time_that_would_be_read_otherwise_is_refused() {
         );
     }
 }
+
+#[test]
+fn a_time_by_itself_in_cbor_is_tagged_as_one() {
+    let time = [record("/3/0/13", Value::Time(1_363_896_240))];
+    // RFC 8949, appendix A: 1(1363896240).
+    assert_eq!(encoded(60, "/3/0/13", &time), hex("c11a514b67b0"));
+    assert_eq!(records(60, "/3/0/13", &hex("c11a514b67b0")), time);
+}

@@ -47,6 +47,8 @@ final class Device {
         builder.setRegistrationEngineFactory(new VersionedRegistration(engine, options.version()));
         builder.setEndpointsProviders(endpoints.provider());
         builder.setAdditionalAttributes(options.attributes());
+        builder.setEncoder(options.formats().encoder());
+        builder.setDecoder(options.formats().decoder());
         client = builder.build();
         client.addObserver(new RegistrationReporter(events, this::address));
         client.start();

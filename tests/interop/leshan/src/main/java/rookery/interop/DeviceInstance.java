@@ -13,7 +13,7 @@ final class DeviceInstance extends ReportingInstance {
     private static final int CURRENT_TIME = 13;
 
     DeviceInstance(Map<Integer, Object> values, Events events, Set<String> observed) {
-        super(0, values, events, observed);
+        super(values, events, observed);
     }
 
     @Override

@@ -5,6 +5,7 @@ import java.net.InetAddress;
 import java.net.InetSocketAddress;
 import java.net.UnknownHostException;
 
+import org.eclipse.californium.core.config.CoapConfig;
 import org.eclipse.californium.elements.Connector;
 import org.eclipse.californium.elements.config.Configuration;
 import org.eclipse.leshan.client.endpoint.LwM2mClientEndpointsProvider;
@@ -19,6 +20,9 @@ import org.eclipse.leshan.transport.californium.client.endpoint.coap.CoapClientP
  */
 final class MovableEndpoints {
 
+    /** Bytes that are put together from blocks. */
+    private static final int LARGEST_BODY = 1 << 20;
+
     private final InetAddress bind;
     private volatile Connector connector;
 
@@ -31,12 +35,19 @@ final class MovableEndpoints {
     }
 
     LwM2mClientEndpointsProvider provider() {
+        CaliforniumClientEndpointsProvider.Builder builder = builder();
+        Configuration configuration = builder.createDefaultConfiguration();
+        configuration.set(CoapConfig.MAX_RESOURCE_BODY_SIZE, LARGEST_BODY);
+        return builder.setConfiguration(configuration).setClientAddress(bind).build();
+    }
+
+    private CaliforniumClientEndpointsProvider.Builder builder() {
         return new CaliforniumClientEndpointsProvider.Builder(new CoapClientProtocolProvider() {
             @Override
             public CaliforniumClientEndpointFactory createDefaultEndpointFactory() {
                 return new Factory();
             }
-        }).setClientAddress(bind).build();
+        });
     }
 
     void rebind() throws IOException {

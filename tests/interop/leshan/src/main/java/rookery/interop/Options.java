@@ -1,5 +1,6 @@
 package rookery.interop;
 
+import java.util.ArrayList;
 import java.util.Iterator;
 import java.util.LinkedHashMap;
 import java.util.List;
@@ -9,7 +10,7 @@ import org.eclipse.leshan.core.LwM2m.LwM2mVersion;
 
 /** The command line. */
 record Options(String serverUri, String endpoint, LwM2mVersion version, long lifetime, boolean queueMode,
-        Map<String, String> attributes, String bind) {
+        Map<String, String> attributes, String bind, List<String> models, Formats formats) {
 
     static final String USAGE = """
             usage: leshan SERVER_URI ENDPOINT [options]
@@ -17,7 +18,10 @@ record Options(String serverUri, String endpoint, LwM2mVersion version, long lif
               --lifetime SECONDS  lifetime of the registration (300)
               --queue             queue mode
               --attribute K=V     one more parameter of the registration
-              --bind ADDRESS      local address (127.0.0.1)""";
+              --bind ADDRESS      local address (127.0.0.1)
+              --formats N,N,...   content formats it knows (all of the library)
+              --old-formats       also the numbers 1541 to 1543 of TLV and JSON
+              --model FILE        an object definition in OMA's XML; takes the place of one of the library""";
 
     static Options parse(List<String> arguments) {
         if (arguments.size() < 2) {
@@ -26,8 +30,11 @@ record Options(String serverUri, String endpoint, LwM2mVersion version, long lif
         LwM2mVersion version = LwM2mVersion.V1_1;
         long lifetime = 300;
         boolean queueMode = false;
+        boolean oldFormats = false;
+        String formats = null;
         String bind = "127.0.0.1";
         Map<String, String> attributes = new LinkedHashMap<>();
+        List<String> models = new ArrayList<>();
 
         Iterator<String> rest = arguments.subList(2, arguments.size()).iterator();
         while (rest.hasNext()) {
@@ -37,6 +44,9 @@ record Options(String serverUri, String endpoint, LwM2mVersion version, long lif
             case "--lifetime" -> lifetime = Long.parseLong(value(flag, rest));
             case "--queue" -> queueMode = true;
             case "--bind" -> bind = value(flag, rest);
+            case "--formats" -> formats = value(flag, rest);
+            case "--old-formats" -> oldFormats = true;
+            case "--model" -> models.add(value(flag, rest));
             case "--attribute" -> {
                 String[] pair = value(flag, rest).split("=", 2);
                 attributes.put(pair[0], pair.length == 2 ? pair[1] : null);
@@ -45,7 +55,7 @@ record Options(String serverUri, String endpoint, LwM2mVersion version, long lif
             }
         }
         return new Options(arguments.get(0), arguments.get(1), version, lifetime, queueMode, attributes,
-                bind);
+                bind, models, Formats.parse(formats, oldFormats));
     }
 
     private static String value(String flag, Iterator<String> rest) {

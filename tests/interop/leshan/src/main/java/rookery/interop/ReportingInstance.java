@@ -7,6 +7,7 @@ import java.util.Set;
 import org.eclipse.leshan.client.resource.SimpleInstanceEnabler;
 import org.eclipse.leshan.client.servers.LwM2mServer;
 import org.eclipse.leshan.core.model.ObjectModel;
+import org.eclipse.leshan.core.node.LwM2mMultipleResource;
 import org.eclipse.leshan.core.node.LwM2mResource;
 import org.eclipse.leshan.core.request.argument.Arguments;
 import org.eclipse.leshan.core.response.ExecuteResponse;
@@ -20,8 +21,8 @@ class ReportingInstance extends SimpleInstanceEnabler {
     private final Events events;
     private final Set<String> observed;
 
-    ReportingInstance(int id, Map<Integer, Object> values, Events events, Set<String> observed) {
-        super(id, values);
+    ReportingInstance(Map<Integer, Object> values, Events events, Set<String> observed) {
+        initialValues = values;
         this.events = events;
         this.observed = observed;
     }
@@ -48,6 +49,10 @@ class ReportingInstance extends SimpleInstanceEnabler {
 
     @Override
     public WriteResponse write(LwM2mServer server, boolean replace, int resourceId, LwM2mResource value) {
+        if (value.isMultiInstances()) {
+            // The library cannot write a multiple Resource that has no value yet.
+            resources.putIfAbsent(resourceId, new LwM2mMultipleResource(resourceId, value.getType(), List.of()));
+        }
         WriteResponse response = super.write(server, replace, resourceId, value);
         if (response.isSuccess()) {
             report(server, "written", resourceId, Values.plain(value));
@@ -61,11 +66,16 @@ class ReportingInstance extends SimpleInstanceEnabler {
         return ExecuteResponse.success();
     }
 
-    /** The resources it has values for, and those that are executed. */
+    @Override
+    public void onDelete(LwM2mServer server) {
+        events.emit("deleted", "path", "/" + getModel().id + "/" + getId());
+    }
+
+    /** The resources it has values for, and those that are executed or only written. */
     @Override
     public List<Integer> getAvailableResourceIds(ObjectModel model) {
         return model.resources.values().stream()
-                .filter(resource -> resources.containsKey(resource.id) || resource.operations.isExecutable())
+                .filter(resource -> resources.containsKey(resource.id) || !resource.operations.isReadable())
                 .map(resource -> resource.id).sorted().toList();
     }
 

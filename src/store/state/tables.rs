@@ -1,0 +1,338 @@
+//! The tables of the state of endpoints and what is read from and written to them.
+
+use std::collections::HashSet;
+use std::ops::{Bound, RangeBounds};
+use std::path::{Path, PathBuf};
+use std::sync::{PoisonError, RwLock};
+
+use fjall::{Database, Keyspace, KeyspaceCreateOptions, OwnedWriteBatch, PersistMode};
+
+use super::{CHUNK, FORMAT, StateRecord};
+use crate::services::engine::{StateBatch, StateError};
+
+/// Bits of a key that are the slot; those above are the shard.
+pub(super) const SLOT_BITS: u32 = 24;
+pub(super) const SLOT_MASK: u32 = (1 << SLOT_BITS) - 1;
+
+/// Names of the tables.
+pub(super) const ENDPOINTS: &str = "endpoints";
+const PLANS: &str = "plans";
+const META: &str = "meta";
+const ASIDE: &str = "set_aside";
+
+/// Memory for blocks that were read; the state is read once, at the start.
+const CACHE_BYTES: u64 = 8 << 20;
+
+/// Memory for changes before they are sorted into files.
+const MEMTABLE_BYTES: u64 = 16 << 20;
+
+/// Keys looked up one by one around a block that cannot be read. A block holds fewer, and slots are
+/// given out densely.
+const LOOKED_UP: u32 = 1 << 12;
+
+/// The open database; gone for a moment while it is opened again after a failure.
+#[derive(Debug)]
+pub(super) struct Shared {
+    path: PathBuf,
+    tables: RwLock<Option<Tables>>,
+}
+
+impl Shared {
+    pub(super) const fn new(path: PathBuf, tables: Tables) -> Self {
+        Self {
+            path,
+            tables: RwLock::new(Some(tables)),
+        }
+    }
+
+    pub(super) fn get(&self) -> Result<Tables, StateError> {
+        let tables = self.tables.read().unwrap_or_else(PoisonError::into_inner);
+        tables.clone().ok_or_else(|| StateError {
+            action: "read",
+            detail: "the storage failed and is not open again yet".to_owned(),
+        })
+    }
+
+    /// Opens the database again: after a failed write it accepts no others.
+    pub(super) fn reopen(&self) -> Result<(), StateError> {
+        let mut tables = self.tables.write().unwrap_or_else(PoisonError::into_inner);
+        *tables = None;
+        *tables = Some(Tables::open(&self.path).map_err(failed("written"))?);
+        Ok(())
+    }
+}
+
+#[derive(Clone)]
+pub(super) struct Tables {
+    database: Database,
+    endpoints: Keyspace,
+    plans: Keyspace,
+    meta: Keyspace,
+    aside: Keyspace,
+}
+
+impl std::fmt::Debug for Tables {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Tables")
+    }
+}
+
+impl Tables {
+    pub(super) fn open(path: &Path) -> Result<Self, fjall::Error> {
+        let database = Database::builder(path)
+            .cache_size(CACHE_BYTES)
+            .worker_threads(1)
+            .open()?;
+        let options = || KeyspaceCreateOptions::default().max_memtable_size(MEMTABLE_BYTES);
+        Ok(Self {
+            endpoints: database.keyspace(ENDPOINTS, options)?,
+            plans: database.keyspace(PLANS, options)?,
+            meta: database.keyspace(META, options)?,
+            aside: database.keyspace(ASIDE, options)?,
+            database,
+        })
+    }
+
+    /// Version of the format; that of this build for a new store.
+    pub(super) fn format(&self) -> Result<u32, fjall::Error> {
+        if let Some(found) = self.meta.get("format")? {
+            let found = <[u8; 4]>::try_from(&*found).map(u32::from_be_bytes);
+            return Ok(found.unwrap_or(u32::MAX));
+        }
+        let mut batch = self.batch();
+        batch.insert(&self.meta, "format", FORMAT.to_be_bytes());
+        batch.commit()?;
+        Ok(FORMAT)
+    }
+
+    /// The secret of this store, drawn when it is asked for the first time.
+    pub(super) fn secret(&self) -> Result<[u8; 32], StateError> {
+        let kept = self.meta.get("secret").map_err(failed("read"))?;
+        if let Some(secret) = kept.and_then(|bytes| <[u8; 32]>::try_from(&*bytes).ok()) {
+            return Ok(secret);
+        }
+        let mut secret = [0; 32];
+        getrandom::fill(&mut secret).map_err(|error| StateError {
+            action: "written",
+            detail: format!("the system gives no random numbers: {error}"),
+        })?;
+        let mut batch = self.batch();
+        batch.insert(&self.meta, "secret", secret);
+        batch.commit().map_err(failed("written"))?;
+        Ok(secret)
+    }
+
+    pub(super) fn served_until(&self) -> Result<Option<i64>, fjall::Error> {
+        let kept = self.meta.get("served_until")?;
+        Ok(kept.and_then(|bytes| <[u8; 8]>::try_from(&*bytes).ok().map(i64::from_be_bytes)))
+    }
+
+    pub(super) fn plans(&self) -> Result<Vec<(u64, Vec<u8>)>, fjall::Error> {
+        let mut plans = Vec::new();
+        for entry in self.plans.iter() {
+            let (key, record) = entry.into_inner()?;
+            if let Ok(key) = <[u8; 8]>::try_from(&*key) {
+                plans.push((u64::from_be_bytes(key), record.to_vec()));
+            }
+        }
+        Ok(plans)
+    }
+
+    pub(super) fn keep_plans(&self, used: &HashSet<u64>) -> Result<(), fjall::Error> {
+        let mut batch = self.batch();
+        for (number, _) in self.plans()? {
+            if !used.contains(&number) {
+                batch.remove(&self.plans, number.to_be_bytes());
+            }
+        }
+        batch.commit()
+    }
+
+    pub(super) fn set_aside_count(&self) -> Result<u64, fjall::Error> {
+        Ok(self.aside.len()? as u64)
+    }
+
+    pub(super) fn is_empty(&self) -> Result<bool, fjall::Error> {
+        Ok(self.endpoints.is_empty()? && self.meta.get("secret")?.is_none())
+    }
+
+    /// Gives the records of endpoints with keys in a range. Returns the keys whose records cannot be
+    /// read: with one, all that lie in the same block.
+    pub(super) fn read(
+        &self,
+        keys: impl RangeBounds<u32>,
+        mut take: impl FnMut(u32, &[u8]),
+    ) -> Result<Vec<u32>, StateError> {
+        let mut next = match keys.start_bound() {
+            Bound::Included(first) => *first,
+            Bound::Excluded(before) => before.saturating_add(1),
+            Bound::Unbounded => 0,
+        };
+        let last = match keys.end_bound() {
+            Bound::Included(last) => *last,
+            Bound::Excluded(end) => end.saturating_sub(1),
+            Bound::Unbounded => u32::MAX,
+        };
+        let mut unreadable = Vec::new();
+        // The iterator stops at a block that cannot be read: what lies around it is looked up.
+        while !self.read_on(&mut next, last, &mut take) {
+            let window = next..=last.min(next.saturating_add(LOOKED_UP));
+            let behind = window.end().checked_add(1);
+            let before = unreadable.len();
+            let mut found = false;
+            for key in window {
+                match self.endpoints.get(key.to_be_bytes()) {
+                    Ok(None) => {}
+                    Ok(Some(record)) => {
+                        found = true;
+                        take(key, &record);
+                    }
+                    Err(_) => unreadable.push(key),
+                }
+            }
+            let lost = !found && unreadable.len() == before;
+            match behind {
+                Some(behind) if behind <= last && !lost => next = behind,
+                _ => break,
+            }
+        }
+        Ok(unreadable)
+    }
+
+    /// Gives records from `next` to `last`, as far as they can be read one after the other; `next` is
+    /// behind them then. Returns whether that was all.
+    fn read_on(&self, next: &mut u32, last: u32, take: &mut impl FnMut(u32, &[u8])) -> bool {
+        let range = next.to_be_bytes()..=last.to_be_bytes();
+        for entry in self.endpoints.range(range) {
+            let Ok((key, record)) = entry.into_inner() else {
+                return false;
+            };
+            let Ok(key) = <[u8; 4]>::try_from(&*key).map(u32::from_be_bytes) else {
+                continue;
+            };
+            take(key, &record);
+            match key.checked_add(1) {
+                Some(behind) => *next = behind,
+                None => return true,
+            }
+        }
+        true
+    }
+
+    /// Removes the records from a key on. Returns how many there were.
+    pub(super) fn remove_from(&self, first: u32) -> Result<u64, StateError> {
+        let mut keys = Vec::new();
+        let unreadable = self.read(first.., |key, _| keys.push(key))?;
+        keys.extend(unreadable);
+        self.clear_away(&keys, &[])?;
+        Ok(keys.len() as u64)
+    }
+
+    /// Removes records, and moves others out of the way.
+    pub(super) fn clear_away(
+        &self,
+        removed: &[u32],
+        aside: &[(u32, Vec<u8>)],
+    ) -> Result<(), StateError> {
+        for keys in removed.chunks(CHUNK) {
+            let mut batch = self.batch();
+            for key in keys {
+                batch.remove(&self.endpoints, key.to_be_bytes());
+            }
+            batch.commit().map_err(failed("written"))?;
+        }
+        for records in aside.chunks(CHUNK) {
+            let mut batch = self.batch();
+            for (key, record) in records {
+                batch.remove(&self.endpoints, key.to_be_bytes());
+                batch.insert(&self.aside, key.to_be_bytes(), record.as_slice());
+            }
+            batch.commit().map_err(failed("written"))?;
+        }
+        Ok(())
+    }
+
+    /// Makes the changes of some batches, all or none, and notes that devices are being served.
+    pub(super) fn commit(&self, group: &[StateBatch], now: i64) -> Result<(), fjall::Error> {
+        let mut batch = self.batch();
+        for changes in group {
+            for (number, record) in &changes.plans {
+                batch.insert(&self.plans, number.to_be_bytes(), record.as_slice());
+            }
+            let shard = u32::from(changes.shard) << SLOT_BITS;
+            for (slot, record) in &changes.records {
+                let key = (shard | slot).to_be_bytes();
+                match record {
+                    Some(range) => {
+                        batch.insert(&self.endpoints, key, &changes.bytes[range.clone()])
+                    }
+                    None => batch.remove(&self.endpoints, key),
+                }
+            }
+        }
+        batch.insert(&self.meta, "served_until", now.to_be_bytes());
+        batch.commit()
+    }
+
+    /// Sorts what lies in memory into files.
+    #[cfg(test)]
+    pub(super) fn flush(&self) {
+        self.endpoints
+            .rotate_memtable_and_wait()
+            .expect("a disk that works");
+    }
+
+    /// The records of all tables but that of endpoints.
+    pub(super) fn small_records(&self) -> Result<Vec<StateRecord>, fjall::Error> {
+        let mut all = Vec::new();
+        for (table, records) in [
+            (META, &self.meta),
+            (PLANS, &self.plans),
+            (ASIDE, &self.aside),
+        ] {
+            for entry in records.iter() {
+                let (key, value) = entry.into_inner()?;
+                all.push(StateRecord {
+                    table,
+                    key: key.to_vec(),
+                    value: value.to_vec(),
+                });
+            }
+        }
+        Ok(all)
+    }
+
+    /// Puts records by table, key and value; returns the table that does not exist.
+    pub(super) fn put_all(
+        &self,
+        records: &[(String, Vec<u8>, Vec<u8>)],
+    ) -> Result<Option<String>, fjall::Error> {
+        let mut batch = self.batch();
+        for (table, key, value) in records {
+            let table = match table.as_str() {
+                ENDPOINTS => &self.endpoints,
+                PLANS => &self.plans,
+                META => &self.meta,
+                ASIDE => &self.aside,
+                other => return Ok(Some(other.to_owned())),
+            };
+            batch.insert(table, key.as_slice(), value.as_slice());
+        }
+        batch.commit()?;
+        Ok(None)
+    }
+
+    /// A batch that is on the disk when it is committed.
+    fn batch(&self) -> OwnedWriteBatch {
+        self.database
+            .batch()
+            .durability(Some(PersistMode::SyncData))
+    }
+}
+
+pub(super) fn failed(action: &'static str) -> impl Fn(fjall::Error) -> StateError {
+    move |error| StateError {
+        action,
+        detail: error.to_string(),
+    }
+}
