@@ -20,6 +20,7 @@ mod server;
 mod spool;
 mod state;
 mod tokens;
+mod trace;
 mod values;
 
 pub use openapi::document;

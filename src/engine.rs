@@ -18,6 +18,7 @@ pub mod profiles;
 pub mod shard;
 mod slab;
 mod supervisor;
+pub mod trace;
 pub mod view;
 
 pub use config::EngineConfig;

@@ -9,7 +9,8 @@ use utoipa::{Modify, OpenApi};
 
 use super::auth::Viewer;
 use super::{
-    attributes, devices, events, import, log, models, probes, profiles, rpc, server, tokens, values,
+    attributes, devices, events, import, log, models, probes, profiles, rpc, server, tokens, trace,
+    values,
 };
 
 #[derive(OpenApi)]
@@ -27,6 +28,7 @@ use super::{
         values::registration,
         values::telemetry,
         log::show,
+        trace::follow,
         attributes::show,
         attributes::put,
         attributes::remove,

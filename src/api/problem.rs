@@ -233,6 +233,7 @@ impl From<DevicesError> for Problem {
         match error {
             DevicesError::NotFound { .. } => Self::new(ProblemKind::DeviceNotFound, detail),
             DevicesError::NeverRegistered { .. } => Self::new(ProblemKind::NeverRegistered, detail),
+            DevicesError::TooManyTraces(_) => Self::new(ProblemKind::TooManyStreams, detail),
             DevicesError::Cursor(_) => Self::new(ProblemKind::InvalidCursor, detail),
             DevicesError::Invalid(error) => error.into(),
             DevicesError::Engine(error) => error.into(),

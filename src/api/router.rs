@@ -11,7 +11,7 @@ use super::problem::{Problem, ProblemKind};
 use super::state::{Api, State};
 use super::{
     accounting, attributes, devices, events, import, log, models, openapi, probes, profiles, rpc,
-    server, tokens, values,
+    server, tokens, trace, values,
 };
 
 /// The routes of `api`.
@@ -43,6 +43,7 @@ pub fn router(api: Api) -> Router {
             put(attributes::put).delete(attributes::remove),
         )
         .route("/api/v1/devices/{endpoint}/log", get(log::show))
+        .route("/api/v1/devices/{endpoint}/trace", get(trace::follow))
         .route("/api/v1/devices/{endpoint}/events", get(events::of_device))
         .route(
             "/api/v1/devices/{endpoint}/rpc",

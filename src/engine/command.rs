@@ -1,9 +1,10 @@
 //! Commands that services send to a shard. Each carries its reply channel.
 
-use tokio::sync::oneshot;
+use tokio::sync::{mpsc, oneshot};
 
 use super::endpoint::journal::Severity;
 use super::endpoint::request::{DeviceOutcome, DeviceRequest};
+use super::trace::TracedMessage;
 use super::view::{
     AttributesView, DeviceContext, DeviceState, DeviceSummary, LogEntry, RegistrationView,
     SecurityMode, TelemetryView,
@@ -67,6 +68,13 @@ pub enum Command {
         endpoint: String,
         severity: Severity,
         text: String,
+    },
+    /// Traces an endpoint; the sender is dropped when the slot holds another endpoint by now.
+    Trace {
+        slot: u32,
+        endpoint: String,
+        messages: mpsc::Sender<TracedMessage>,
+        reply: oneshot::Sender<bool>,
     },
     /// Profiles have changed.
     LookAtProfiles,

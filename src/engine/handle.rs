@@ -18,6 +18,7 @@ use super::history::Measured;
 use super::metrics::EngineMetrics;
 use super::profiles::{ProfileError, ProfileId};
 use super::shard::Shared;
+use super::trace::{Trace, TraceError};
 use super::view::{
     AttributesView, DeviceContext, DeviceSummary, LogEntry, RegistrationView, TelemetryView,
 };
@@ -287,6 +288,25 @@ impl EngineHandle {
     ) -> Result<Option<Vec<LogEntry>>, EngineError> {
         self.inspect(endpoint, |reply| Inspect::Log(limit, reply))
             .await
+    }
+
+    /// Every message to and from an endpoint, from now on; `None` when the engine does not hold it.
+    ///
+    /// # Errors
+    /// See [`TraceError`].
+    pub async fn trace(&self, endpoint: &str) -> Result<Option<Trace>, TraceError> {
+        let Some(Home { shard, slot }) = self.inner.shared.directory.home(endpoint) else {
+            return Ok(None);
+        };
+        let (messages, trace) = self.inner.shared.tracing.begin()?;
+        let endpoint = endpoint.to_owned();
+        let begun = self.ask(shard.into(), |reply| Command::Trace {
+            slot,
+            endpoint,
+            messages,
+            reply,
+        });
+        Ok(begun.await?.then_some(trace))
     }
 
     /// Adds to the transport log of an endpoint, if its profile wants it and its shard has time.

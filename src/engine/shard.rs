@@ -32,6 +32,7 @@ use super::metrics::ShardMetrics;
 use super::newcomers::Newcomers;
 use super::profiles::{KnownProfiles, Profiles};
 use super::slab::Slab;
+use super::trace::Tracing;
 
 mod answers;
 mod dispatch;
@@ -46,6 +47,7 @@ mod router;
 pub(super) mod run;
 mod standalone;
 mod tell;
+mod traces;
 mod warm;
 
 #[cfg(test)]
@@ -81,6 +83,8 @@ pub struct Shared {
     pub arrivals: Arrivals,
     /// Where values for a history go.
     pub history: Outlet,
+    /// Devices that are traced.
+    pub tracing: Tracing,
     /// Counts devices whose shard could not be told what they are provisioned with now.
     pub readmissions: std::sync::atomic::AtomicU64,
     /// Whether somebody listens to events.
@@ -126,6 +130,7 @@ pub struct Shard {
     event_bus: mpsc::Sender<Vec<Event>>,
     measured: Vec<Measured>,
     logs: logs::Logs,
+    traces: Vec<traces::Traced>,
     /// How much is logged of devices whose profile does not say.
     log_level: LogLevel,
     handoffs: Handoffs,
@@ -175,6 +180,7 @@ impl Shard {
             event_bus,
             measured: Vec::new(),
             logs: logs::Logs::default(),
+            traces: Vec::new(),
             log_level: LogLevel::default(),
             handoffs,
             requests: requests::Requests::default(),

@@ -134,6 +134,7 @@ fn prepared(
         models: Default::default(),
         arrivals: Default::default(),
         history: Default::default(),
+        tracing: Default::default(),
         readmissions: Default::default(),
         listening: AtomicBool::new(false),
         endpoints: AtomicUsize::new(0),

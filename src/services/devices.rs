@@ -8,7 +8,7 @@ use serde_json::{Map, Value};
 use super::endpoint_locks::EndpointLocks;
 use super::engine::{
     Admission, AttributesView, DeviceState, DeviceSummary, Engine, EngineError, LogEntry,
-    RegistrationView, SecurityMode, TelemetryView,
+    RegistrationView, SecurityMode, TelemetryView, Trace, TraceError,
 };
 use super::profiles::device_power_mode;
 use super::provisioning::{
@@ -61,6 +61,9 @@ pub enum DevicesError {
         /// The endpoint client name.
         endpoint: String,
     },
+    /// As many devices are traced as can be.
+    #[error(transparent)]
+    TooManyTraces(TraceError),
     /// The device is not as it must be.
     #[error(transparent)]
     Invalid(#[from] DeviceError),
@@ -266,6 +269,25 @@ impl Devices {
         }
         self.require(endpoint).await?;
         Ok(Vec::new())
+    }
+
+    /// Every message to and from a device, from now on.
+    ///
+    /// # Errors
+    /// The device does not exist or never registered, as many are traced as can be, or the engine or
+    /// the store failed.
+    pub async fn trace(&self, endpoint: &str) -> Result<Trace, DevicesError> {
+        match self.engine.trace(endpoint).await {
+            Ok(Some(trace)) => Ok(trace),
+            Ok(None) => {
+                self.require(endpoint).await?;
+                Err(DevicesError::NeverRegistered {
+                    endpoint: endpoint.to_owned(),
+                })
+            }
+            Err(TraceError::Engine(error)) => Err(error.into()),
+            Err(error @ TraceError::TooMany) => Err(DevicesError::TooManyTraces(error)),
+        }
     }
 
     /// Whether the device exists.

@@ -20,6 +20,7 @@ pub use crate::engine::history::Measured;
 pub use crate::engine::persistence::{
     Begun, Fate, Read, Restored, StateBatch, StateError, StateStore,
 };
+pub use crate::engine::trace::{Trace, TraceError, TracedMessage};
 pub use crate::engine::view::{
     AttributesView, DeviceContext, DeviceState, DeviceSummary, LogEntry, RegistrationView,
     SecurityMode, TelemetryView, TimedValue,
@@ -101,6 +102,9 @@ pub trait Engine: Send + Sync + 'static {
 
     /// The newest entries of the transport log of an endpoint, newest first.
     fn log<'a>(&'a self, endpoint: &'a str, limit: usize) -> Answer<'a, Option<Vec<LogEntry>>>;
+
+    /// Every message to and from an endpoint, from now on.
+    fn trace<'a>(&'a self, endpoint: &'a str) -> BoxFuture<'a, Result<Option<Trace>, TraceError>>;
 
     /// Adds to the transport log of an endpoint, if its profile wants it and the engine has time.
     fn note(&self, endpoint: &str, severity: Severity, text: String);
@@ -209,6 +213,10 @@ impl Engine for crate::engine::EngineHandle {
 
     fn log<'a>(&'a self, endpoint: &'a str, limit: usize) -> Answer<'a, Option<Vec<LogEntry>>> {
         self.log(endpoint, limit).boxed()
+    }
+
+    fn trace<'a>(&'a self, endpoint: &'a str) -> BoxFuture<'a, Result<Option<Trace>, TraceError>> {
+        self.trace(endpoint).boxed()
     }
 
     fn note(&self, endpoint: &str, severity: Severity, text: String) {

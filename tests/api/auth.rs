@@ -40,6 +40,11 @@ const ROUTES: &[(&str, &str, Option<Role>)] = &[
     ("GET", "/api/v1/devices/{endpoint}/log", Some(Role::Viewer)),
     (
         "GET",
+        "/api/v1/devices/{endpoint}/trace",
+        Some(Role::Operator),
+    ),
+    (
+        "GET",
         "/api/v1/devices/{endpoint}/events",
         Some(Role::Viewer),
     ),

@@ -4,7 +4,7 @@ use std::time::Duration;
 use http_body_util::{BodyExt, Empty};
 use hyper::body::Incoming;
 use hyper::{Method, Response};
-use rookery::services::engine::{DeviceState, Event, EventKind};
+use rookery::services::engine::{DeviceState, Event, EventKind, TracedMessage};
 use serde_json::{Value, json};
 
 use crate::client::Client;
@@ -191,4 +191,51 @@ async fn streams_end_when_the_server_stops() {
         "an open stream keeps the server from stopping"
     );
     assert_eq!(rest, None);
+}
+
+#[tokio::test]
+async fn a_trace_decodes_messages_and_tells_what_is_missing() {
+    let server = Server::start().await;
+    server.engine.register("dev-1", DeviceState::Registered);
+    let path = "/api/v1/devices/dev-1/trace";
+    let headers = [];
+    let response = server
+        .admin
+        .open(Method::GET, path, &headers, Empty::new())
+        .await;
+    assert_eq!(response.headers()["content-type"], "text/event-stream");
+    let refused = server.admin.get(path).await;
+    refused.assert_problem(503, "too-many-streams");
+
+    let mut stream = Stream {
+        response,
+        buffer: String::new(),
+    };
+    assert!(stream.block().await.unwrap().contains("connected"));
+    let trace = server.engine.traced.lock().unwrap().take().unwrap();
+    let message = TracedMessage {
+        ts: 1,
+        incoming: false,
+        peer: "192.0.2.1:5683".parse().unwrap(),
+        bytes: [0x60, 0x00, 0x00, 0x07].into(),
+        lost: 3,
+    };
+    trace.send(message).await.unwrap();
+    let lost = stream.block().await.unwrap();
+    assert!(
+        lost.contains("event: lost") && lost.contains("{\"count\":3}"),
+        "{lost}"
+    );
+    let message = stream.block().await.unwrap();
+    assert!(message.contains("event: message"), "{message}");
+    let data = message
+        .lines()
+        .find_map(|line| line.strip_prefix("data: "))
+        .unwrap();
+    let data: Value = serde_json::from_str(data).unwrap();
+    assert_eq!(data["type"], "ACK");
+    assert_eq!(data["code"], "0.00");
+    assert_eq!(data["mid"], 7);
+    drop(trace);
+    assert_eq!(stream.block().await, None);
 }

@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 
 use futures_util::FutureExt;
-use futures_util::future::ready;
+use futures_util::future::{BoxFuture, ready};
 use futures_util::stream::{BoxStream, StreamExt};
 use rookery::engine::endpoint::plan::ProfilePlan;
 use rookery::proto::lwm2m::LwM2mVersion;
@@ -16,7 +16,7 @@ use rookery::services::engine::{
     Admission, Answer, AttributesView, Cursor, DeviceContext, DeviceFilter, DeviceOutcome,
     DeviceRequest, DeviceState, DeviceSummary, Engine, EngineError, EnginePage, Event, LogEntry,
     Measured, PendingRequest, ProfileError, ProfileId, ProfileParts, RegistrationView,
-    SecurityMode, Severity, TelemetryView,
+    SecurityMode, Severity, TelemetryView, Trace, TraceError, TracedMessage,
 };
 use tokio::sync::{broadcast, mpsc, oneshot};
 use tokio_stream::wrappers::UnboundedReceiverStream;
@@ -49,6 +49,8 @@ pub struct FakeEngine {
     pub measured: Mutex<Option<mpsc::Sender<Vec<Measured>>>>,
     /// The transport log of all devices.
     pub noted: Mutex<Vec<(String, LogEntry)>>,
+    /// The one trace there can be.
+    pub traced: Mutex<Option<mpsc::Sender<TracedMessage>>>,
     followed: Mutex<BTreeSet<String>>,
     arrivals: Mutex<Option<mpsc::UnboundedSender<Box<str>>>>,
 }
@@ -67,6 +69,7 @@ impl FakeEngine {
             waiting: Mutex::default(),
             measured: Mutex::default(),
             noted: Mutex::default(),
+            traced: Mutex::default(),
             followed: Mutex::default(),
             arrivals: Mutex::default(),
         }
@@ -283,6 +286,19 @@ impl Engine for FakeEngine {
         let of_device = noted.iter().rev().filter(|(name, _)| name == endpoint);
         let log = of_device.map(|(_, entry)| entry.clone()).take(limit);
         self.answer(self.find(endpoint).map(|_| log.collect()))
+    }
+
+    fn trace<'a>(&'a self, endpoint: &'a str) -> BoxFuture<'a, Result<Option<Trace>, TraceError>> {
+        let mut traced = self.traced.lock().unwrap();
+        if self.find(endpoint).is_none() {
+            return ready(Ok(None)).boxed();
+        }
+        if traced.is_some() {
+            return ready(Err(TraceError::TooMany)).boxed();
+        }
+        let (sender, messages) = mpsc::channel(16);
+        *traced = Some(sender);
+        ready(Ok(Some(Trace::of(messages)))).boxed()
     }
 
     fn note(&self, endpoint: &str, severity: Severity, text: String) {

@@ -2,7 +2,8 @@ use std::collections::BTreeMap;
 
 use rookery::engine::view::{ObjectView, ObservationView};
 use rookery::services::engine::{
-    AttributesView, DeviceState, RegistrationView, SecurityMode, TelemetryView, TimedValue,
+    AttributesView, DeviceState, Engine, Measured, RegistrationView, SecurityMode, Severity,
+    TelemetryView, TimedValue,
 };
 use serde_json::json;
 
@@ -156,4 +157,101 @@ async fn an_unknown_device_is_not_found_everywhere() {
         let problem = reply.assert_problem(404, "device-not-found");
         assert!(problem["detail"].as_str().unwrap().contains("unknown"));
     }
+}
+
+#[tokio::test]
+async fn a_history_is_kept_where_the_profile_asks_for_it() {
+    let server = server().await;
+    for (name, history) in [("kept", json!({"days": 1})), ("latest", json!("latest"))] {
+        let profile = json!({"rookery": {"history": history}});
+        let put = server
+            .admin
+            .put(&format!("/api/v1/profiles/{name}"), profile)
+            .await;
+        assert_eq!(put.status, 201, "{}", put.text());
+    }
+    let measured = |profile: &str, key: &str, ts: i64| Measured {
+        endpoint: "never".into(),
+        profile: profile.into(),
+        key: key.into(),
+        ts,
+        value: json!(ts),
+    };
+    let batch = [10, 30, 20]
+        .map(|ts| measured("kept", "all", ts))
+        .into_iter();
+    let batch = batch.chain([10, 30, 20].map(|ts| measured("latest", "one", ts)));
+    let batch = batch.chain([measured("default", "none", 1)]);
+    let sender = server.engine.measured.lock().unwrap().clone().unwrap();
+    sender.send(batch.collect()).await.unwrap();
+    let expected = json!({
+        "all": [{"ts": 30, "value": 30}, {"ts": 20, "value": 20}, {"ts": 10, "value": 10}],
+        "one": [{"ts": 30, "value": 30}]
+    });
+    let path = "/api/v1/devices/never/telemetry";
+    let mut shown = json!({});
+    for _ in 0..100 {
+        shown = server.admin.get(path).await.json();
+        if shown == expected {
+            break;
+        }
+        tokio::time::sleep(std::time::Duration::from_millis(50)).await;
+    }
+    assert_eq!(shown, expected);
+    let some = server
+        .admin
+        .get(&format!("{path}?keys=all&from=11&to=30&limit=1"))
+        .await;
+    assert_eq!(some.json(), json!({"all": [{"ts": 30, "value": 30}]}));
+    let keys: Vec<_> = (0..101).map(|n| n.to_string()).collect();
+    let many = format!("{path}?limit=1000&keys={}", keys.join(","));
+    let refused = server.admin.get(&many).await;
+    refused.assert_problem(400, "invalid-parameter");
+
+    server.admin.delete("/api/v1/devices/never").await;
+    server.admin.put("/api/v1/devices/never", json!({})).await;
+    assert_eq!(server.admin.get(path).await.json(), json!({}));
+}
+
+#[tokio::test]
+async fn a_log_is_shown_newest_first() {
+    let server = server().await;
+    for n in 0..3 {
+        server
+            .engine
+            .note("dev-1", Severity::Warn, format!("entry {n}"));
+    }
+    let shown = server.admin.get("/api/v1/devices/dev-1/log?limit=2").await;
+    assert_eq!(
+        shown.json(),
+        json!({"items": [
+            {"ts": 2, "level": "warn", "text": "entry 2"}, {"ts": 1, "level": "warn", "text": "entry 1"}
+        ]})
+    );
+    assert_eq!(
+        server.admin.get("/api/v1/devices/never/log").await.json(),
+        json!({"items": []})
+    );
+    let refused = server
+        .admin
+        .get("/api/v1/devices/dev-1/log?limit=101")
+        .await;
+    refused.assert_problem(400, "invalid-parameter");
+    let unknown = server.admin.get("/api/v1/devices/unknown/log").await;
+    unknown.assert_problem(404, "device-not-found");
+}
+
+#[tokio::test]
+async fn a_refused_command_is_in_the_log() {
+    let server = server().await;
+    let call = json!({"method": "Read", "params": {"id": "/4711/0"}});
+    server.admin.post("/api/v1/devices/dev-1/rpc", call).await;
+    let log = server.admin.get("/api/v1/devices/dev-1/log").await.json();
+    let text = log["items"][0]["text"].as_str().unwrap();
+    assert!(
+        text.starts_with(
+            "[error]: Request [Read {\"id\":\"/4711/0\"}] validation failed. Reason: "
+        ),
+        "{text}"
+    );
 }

@@ -6,4 +6,5 @@ mod support;
 
 mod history;
 mod shared_attributes;
+mod trace;
 mod transport_log;

@@ -43,6 +43,7 @@ impl Shard {
         route: Route,
         body: Option<Vec<u8>>,
     ) {
+        self.trace_delivery(slot, datagram);
         let Some(entry) = self.endpoints.get_mut(slot) else {
             return;
         };
@@ -281,6 +282,7 @@ impl Shard {
 
     /// Queues bytes of the arena.
     pub(super) fn post(&mut self, peer: PeerAddr, local: Option<LocalAddr>, bytes: Range<usize>) {
+        self.trace_departure(peer, bytes.clone());
         if let Some(header) = Header::peek(&self.out.arena[bytes.clone()]) {
             self.metrics
                 .message(Direction::Out, header.kind, header.code);

@@ -49,6 +49,14 @@ impl Shard {
                 severity,
                 text,
             } => self.note(slot, &endpoint, severity, text),
+            Command::Trace {
+                slot,
+                endpoint,
+                messages,
+                reply,
+            } => {
+                let _ = reply.send(self.begin_trace(slot, &endpoint, messages));
+            }
             Command::LookAtProfiles => self.take_over_profiles(),
             Command::Readmit { slot, endpoint } => self.readmit(slot, &endpoint),
             Command::Remove {

@@ -79,6 +79,7 @@ impl Shard {
             .observe(core.observation_counts().map(|count| -count));
         self.drop_commands(core);
         self.logs.forget(slot);
+        self.end_traces(slot);
         if let Some(entry) = self.endpoints.get(slot) {
             let peer = entry.head.peer;
             self.endpoints.remove(slot);

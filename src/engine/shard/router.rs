@@ -72,6 +72,7 @@ const WELL_KNOWN_CORE: &[u8] = b"</rd>;rt=\"core.rd\",</dp>";
 impl Shard {
     /// Takes one datagram to the end of its way.
     pub fn on_datagram(&mut self, datagram: &Datagram<'_>, origin: Origin) {
+        self.trace_arrival(datagram);
         if datagram.truncated {
             return self.refuse_oversized(datagram);
         }

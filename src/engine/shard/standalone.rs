@@ -89,6 +89,7 @@ fn share(config: EngineConfig, plan: ProfilePlan, seed: u64) -> Arc<Shared> {
         models: Default::default(),
         arrivals: Default::default(),
         history: Default::default(),
+        tracing: Default::default(),
         readmissions: Default::default(),
         listening: AtomicBool::new(false),
         endpoints: AtomicUsize::new(0),

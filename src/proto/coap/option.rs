@@ -55,6 +55,40 @@ pub const NO_RESPONSE: u16 = 258;
 /// Request-Tag (RFC 9175).
 pub const REQUEST_TAG: u16 = 292;
 
+/// Name of the option, if it is one of those above.
+#[must_use]
+pub const fn name(number: u16) -> Option<&'static str> {
+    Some(match number {
+        IF_MATCH => "If-Match",
+        URI_HOST => "Uri-Host",
+        ETAG => "ETag",
+        IF_NONE_MATCH => "If-None-Match",
+        OBSERVE => "Observe",
+        URI_PORT => "Uri-Port",
+        LOCATION_PATH => "Location-Path",
+        OSCORE => "OSCORE",
+        URI_PATH => "Uri-Path",
+        CONTENT_FORMAT => "Content-Format",
+        MAX_AGE => "Max-Age",
+        URI_QUERY => "Uri-Query",
+        HOP_LIMIT => "Hop-Limit",
+        ACCEPT => "Accept",
+        Q_BLOCK1 => "Q-Block1",
+        LOCATION_QUERY => "Location-Query",
+        BLOCK2 => "Block2",
+        BLOCK1 => "Block1",
+        SIZE2 => "Size2",
+        Q_BLOCK2 => "Q-Block2",
+        PROXY_URI => "Proxy-Uri",
+        PROXY_SCHEME => "Proxy-Scheme",
+        SIZE1 => "Size1",
+        ECHO => "Echo",
+        NO_RESPONSE => "No-Response",
+        REQUEST_TAG => "Request-Tag",
+        _ => return None,
+    })
+}
+
 /// Whether a message with this option must be refused by those who do not understand it
 /// (RFC 7252 §5.4.1): odd numbers are critical, even ones elective.
 #[must_use]

@@ -6,7 +6,7 @@ use std::sync::atomic::AtomicU64;
 use std::sync::atomic::Ordering::Relaxed;
 use std::sync::{Arc, Mutex};
 
-use futures_util::future::{FutureExt, ready};
+use futures_util::future::{BoxFuture, FutureExt, ready};
 use futures_util::stream::{self, BoxStream, StreamExt};
 use serde_json::json;
 use tokio::sync::{broadcast, mpsc, oneshot};
@@ -21,7 +21,7 @@ use crate::services::engine::{
     Admission, Answer, AttributesView, Cursor, DeviceAnswer, DeviceContext, DeviceFilter,
     DeviceOutcome, DeviceRequest, DeviceSummary, Engine, EngineError, EnginePage, Event, LogEntry,
     Measured, PendingRequest, ProfileError, ProfileId, ProfileParts, RegistrationView,
-    RequestError, Severity, TelemetryView,
+    RequestError, Severity, TelemetryView, Trace, TraceError,
 };
 use crate::services::models::Models;
 use crate::services::profiles::{ProfileSettings, Profiles, ServerPorts};
@@ -273,6 +273,10 @@ impl Engine for Scripted {
     }
 
     fn log<'a>(&'a self, _: &'a str, _: usize) -> Answer<'a, Option<Vec<LogEntry>>> {
+        ready(Ok(None)).boxed()
+    }
+
+    fn trace<'a>(&'a self, _: &'a str) -> BoxFuture<'a, Result<Option<Trace>, TraceError>> {
         ready(Ok(None)).boxed()
     }
 
