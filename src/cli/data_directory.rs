@@ -4,7 +4,7 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use anyhow::Context;
+use anyhow::{Context, bail};
 use rookery::services::profiles::ProfileSettings;
 use rookery::store::{EmbeddedState, EmbeddedStore, OpenError};
 
@@ -71,8 +71,22 @@ pub(super) fn open_state(directory: &Path) -> anyhow::Result<EmbeddedState> {
     })
 }
 
-/// Opens what a server that does not run has in its data directory.
+/// Opens what a server that does not run has in its data directory, which must exist.
 pub(super) fn open_offline(place: &Place) -> anyhow::Result<(EmbeddedStore, EmbeddedState)> {
+    let directory = configuration::load(place, false)?.config.store.path;
+    if !directory.is_dir() {
+        bail!(
+            "there is no data directory {}: --data DIR or --config FILE says where it is",
+            directory.display()
+        );
+    }
+    open_or_create_offline(place)
+}
+
+/// The same, of a server that may never have run.
+pub(super) fn open_or_create_offline(
+    place: &Place,
+) -> anyhow::Result<(EmbeddedStore, EmbeddedState)> {
     let directory = configuration::load(place, false)?.config.store.path;
     let stop_first = "stop the server first: it has the data directory open";
     let store = EmbeddedStore::open(&directory).map_err(|error| match error {

@@ -14,7 +14,7 @@ use rookery::store::{EmbeddedState, EmbeddedStore};
 use serde::de::IgnoredAny;
 
 use super::arguments::Place;
-use super::data_directory::open_offline;
+use super::data_directory::{open_offline, open_or_create_offline};
 
 mod lines;
 
@@ -91,7 +91,7 @@ pub(super) fn export(file: &Path, place: &Place) -> anyhow::Result<ExitCode> {
 
 /// Takes over what [`export`] wrote.
 pub(super) async fn import(file: &Path, place: &Place) -> anyhow::Result<ExitCode> {
-    let (store, state) = open_offline(place)?;
+    let (store, state) = open_or_create_offline(place)?;
     refuse_unless_empty(&store, &state)?;
     let shown = file.display();
     let source: Box<dyn io::Read> = if file == Path::new("-") {

@@ -206,9 +206,11 @@ impl StateStore for EmbeddedState {
         let tables = self.tables.get()?;
         let secret = tables.secret()?;
         let left_behind = tables.remove_from(u32::from(shards) << tables::SLOT_BITS)?;
+        let served_until = tables.served_until().map_err(failed("read"))?;
+        self.writer.serve();
         Ok(Begun {
             secret,
-            served_until: tables.served_until().map_err(failed("read"))?,
+            served_until,
             plans: tables.plans().map_err(failed("read"))?,
             left_behind,
         })

@@ -1,8 +1,11 @@
 //! RpcLwm2MIntegrationObserveCompositeTest.
 
+use std::time::Duration;
+
 use serde_json::{Value, json};
 
 use crate::fixture::{Session, expect_values};
+use crate::support::wait::until;
 
 const KEYS: [&str; 4] = ["batteryLevel", "dataRead", "dataWrite", "dataCreationTime"];
 
@@ -227,11 +230,9 @@ fn a_composite_takes_the_place_of_singles_that_were_cancelled() {
         session.device.update().expect("an Update is taken");
     }
     assert_eq!(session.observations(), [""; 0]);
-    assert_eq!(
-        session.device.observations(),
-        [""; 0],
-        "the device was told"
-    );
+    until("the device was told", Duration::from_secs(5), || {
+        session.device.observations().is_empty()
+    });
     let before = session.engine.telemetry(session.endpoint);
     session.device.set("/3/0/9", 49);
     session.device.update().expect("an Update is taken");

@@ -7,3 +7,4 @@ mod profiles;
 mod program;
 mod rpc;
 mod serving;
+mod store;

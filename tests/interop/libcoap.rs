@@ -66,7 +66,7 @@ fn an_unknown_registration_is_not_found() {
 #[test]
 fn a_lifetime_that_is_no_number_is_a_bad_request_that_names_it() {
     let message = answers("request post /rd?lwm2m=1.1&ep=other&lt=soon </3/0>", "4.00");
-    assert!(message.contains("lt"), "{message}");
+    assert!(message.is_none_or(|message| message.contains("lt")));
 }
 
 #[test]
@@ -77,22 +77,20 @@ fn a_register_without_objects_is_a_bad_request() {
 #[test]
 fn the_resources_of_the_engine_can_be_discovered() {
     let links = answers("request get /.well-known/core", "2.05");
-    assert!(links.contains("</rd>"), "{links}");
+    assert!(links.is_none_or(|links| links.contains("</rd>")));
 }
 
-/// Asks something of an engine the device is registered with; returns the payload of the answer.
-fn answers(request: &str, code: &str) -> String {
-    let Some(Pair {
+/// Asks something of an engine the device is registered with; returns the payload of the answer, or
+/// nothing where the client is missing.
+fn answers(request: &str, code: &str) -> Option<String> {
+    let Pair {
         engine: _engine,
         mut device,
         ..
-    }) = registered(Kind::Libcoap, &[])
-    else {
-        return String::new();
-    };
+    } = registered(Kind::Libcoap, &[])?;
     let answered = ask(&mut device, request);
     assert_eq!(answered["code"], code, "{request}: {answered}");
-    answered["message"].as_str().unwrap_or_default().to_owned()
+    Some(answered["message"].as_str().unwrap_or_default().to_owned())
 }
 
 fn ask(device: &mut Client, request: &str) -> Value {

@@ -45,6 +45,8 @@ pub(super) struct Writer {
 struct Load {
     /// Bytes of batches that wait.
     bytes: AtomicUsize,
+    /// Devices are served, which is noted from time to time.
+    serving: AtomicBool,
     /// The process ends.
     closing: AtomicBool,
 }
@@ -67,6 +69,11 @@ impl Writer {
             thread: Some(thread),
             load,
         })
+    }
+
+    /// Devices are served from now on.
+    pub(super) fn serve(&self) {
+        self.load.serving.store(true, Relaxed);
     }
 
     pub(super) fn submit(&self, batch: StateBatch) -> Result<(), StateBatch> {
@@ -117,12 +124,18 @@ impl Run {
                     let group = self.group(first);
                     self.write(&group);
                 }
-                Err(RecvTimeoutError::Timeout) => self.write(&[]),
+                Err(RecvTimeoutError::Timeout) => self.note_the_time(),
                 Err(RecvTimeoutError::Disconnected) => break,
             }
         }
         // A clean end: what was served is known to the second.
-        self.write(&[]);
+        self.note_the_time();
+    }
+
+    fn note_the_time(&mut self) {
+        if self.load.serving.load(Relaxed) {
+            self.write(&[]);
+        }
     }
 
     fn group(&self, first: StateBatch) -> Vec<StateBatch> {

@@ -293,3 +293,17 @@ fn a_registration_ends_when_nobody_served_for_longer_than_its_lifetime() {
     assert!(!snapshot.expired(AFTER.wall, AFTER.wall - 60_000));
     assert!(snapshot.expired(AFTER.wall, AFTER.wall - 60_001));
 }
+
+/// Records as the first build that kept any wrote them.
+#[test]
+fn records_of_form_1_can_be_read() {
+    let seeds: [&[u8]; 3] = [
+        include_bytes!("../../../../fuzz/seeds/endpoint_record/endpoint-small.bin"),
+        include_bytes!("../../../../fuzz/seeds/endpoint_record/endpoint-observed.bin"),
+        include_bytes!("../../../../fuzz/seeds/endpoint_record/endpoint-busy.bin"),
+    ];
+    for seed in seeds {
+        assert_eq!(seed[1], 1);
+        assert_eq!(restored(seed).name(), "urn:imei:1");
+    }
+}
