@@ -42,7 +42,7 @@ fn short() -> Settings {
     }
 }
 
-fn of<'a>(report: &'a ObserveReport, strategy: Strategy) -> &'a StrategyReport {
+fn of(report: &ObserveReport, strategy: Strategy) -> &StrategyReport {
     let named = |one: &&StrategyReport| one.strategy == strategy.name();
     report
         .strategies
