@@ -141,12 +141,7 @@ fn activated(size: usize) {
         let updates = fleet.updates();
         let cpu = cpu_nanos();
         for (n, (peer, update)) in updates.iter().enumerate() {
-            let datagram = Datagram {
-                bytes: update,
-                peer: *peer,
-                local: None,
-                truncated: false,
-            };
+            let datagram = Datagram::plain(update, *peer);
             shard.borrow_mut().on_datagram(&datagram, Origin::Socket);
             if n % BATCH == BATCH - 1 {
                 while shard.borrow().mailboxes() > 0 {
@@ -272,12 +267,8 @@ impl Fleet {
     /// Registers all devices and answers nothing: each stays in its conversation.
     fn register(&mut self, shard: &mut Shard) {
         for n in 0..self.size {
-            let datagram = Datagram {
-                bytes: &register(n),
-                peer: peer(n),
-                local: None,
-                truncated: false,
-            };
+            let bytes = register(n);
+            let datagram = Datagram::plain(&bytes, peer(n));
             shard.on_datagram(&datagram, Origin::Socket);
             let (arena, outbox) = shard.outbox();
             self.locations.extend(location(arena, outbox.first()));
@@ -322,12 +313,7 @@ impl Fleet {
     }
 
     fn receive(&mut self, peer: PeerAddr, bytes: &[u8]) {
-        let datagram = Datagram {
-            bytes,
-            peer,
-            local: None,
-            truncated: false,
-        };
+        let datagram = Datagram::plain(bytes, peer);
         self.shard.on_datagram(&datagram, Origin::Socket);
     }
 

@@ -310,12 +310,7 @@ fn payload(format: u16, paths: &[Path], value: f64) -> Vec<u8> {
 }
 
 fn receive(shard: &mut Shard, peer: PeerAddr, bytes: &[u8]) {
-    let datagram = Datagram {
-        bytes,
-        peer,
-        local: None,
-        truncated: false,
-    };
+    let datagram = Datagram::plain(bytes, peer);
     shard.on_datagram(&datagram, Origin::Socket);
 }
 

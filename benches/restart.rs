@@ -144,6 +144,7 @@ fn write(shard: u32, slot: u32, plan: u64, out: &mut Vec<u8>) {
             ],
             1_024 + (slot as u16 & 0xff),
         ),
+        session: None,
         local: Some(([0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff, 127, 0, 0, 1], 0)),
         verified: true,
     };

@@ -13,6 +13,7 @@ pub mod history;
 mod locals;
 pub mod metrics;
 mod newcomers;
+pub mod peer;
 pub mod persistence;
 pub mod profiles;
 pub mod shard;

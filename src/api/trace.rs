@@ -75,7 +75,7 @@ fn shown(message: &TracedMessage) -> Value {
     let mut shown = json!({
         "ts": message.ts,
         "direction": if message.incoming { "in" } else { "out" },
-        "peer": message.peer.to_string(),
+        "peer": message.peer.map(|peer| peer.to_string()),
         "length": message.bytes.len(),
     });
     let decoded = match MessageView::parse(&message.bytes) {
@@ -180,7 +180,7 @@ mod tests {
         shown(&TracedMessage {
             ts: 7,
             incoming: true,
-            peer: "192.0.2.1:5683".parse().unwrap(),
+            peer: "192.0.2.1:5683".parse().ok(),
             bytes: bytes.into(),
             lost: 0,
         })

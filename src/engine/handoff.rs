@@ -3,11 +3,14 @@
 //! One bounded queue per receiving shard, one batch per turn and sender. When a queue is full the
 //! batch is dropped and counted: the peers send again, as if the network had lost it.
 
+use std::sync::Arc;
+
 use tokio::sync::mpsc;
 
 use crate::net::{LocalAddr, PeerAddr};
 
 use super::metrics::{Rejection, ShardMetrics};
+use super::peer::Peer;
 
 /// Batches a shard's queue holds.
 const QUEUE: usize = 64;
@@ -21,7 +24,11 @@ pub struct HandedOff {
     /// Its payload.
     pub bytes: Box<[u8]>,
     /// Who sent it.
-    pub peer: PeerAddr,
+    pub peer: Peer,
+    /// From where.
+    pub address: PeerAddr,
+    /// The endpoint that the identity proven in its session belongs to.
+    pub owner: Option<Arc<str>>,
     /// Which address of ours it came to.
     pub local: Option<LocalAddr>,
 }

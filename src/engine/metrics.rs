@@ -8,6 +8,7 @@ use super::endpoint::observations::ObservationKind;
 use super::endpoint::outputs::{
     DropReason, NotificationResult, OperationKind, RequestResult, Tally,
 };
+use super::view::SecurityMode;
 
 mod render;
 
@@ -90,11 +91,13 @@ pub enum Rejection {
     Quarantined,
     /// Not sent: the peer is not verified and has had three times what it sent.
     Amplification,
+    /// Not sent: the DTLS session of the device is over.
+    NoSession,
 }
 
 impl Rejection {
     /// All rejections, in the order of their indices.
-    pub const ALL: [Self; 16] = [
+    pub const ALL: [Self; 17] = [
         Self::Malformed,
         Self::TooLarge,
         Self::BadOption,
@@ -111,6 +114,7 @@ impl Rejection {
         Self::Handoff,
         Self::Quarantined,
         Self::Amplification,
+        Self::NoSession,
     ];
 
     /// Stable name, as in the `reason` label.
@@ -133,6 +137,7 @@ impl Rejection {
             Self::Handoff => "handoff",
             Self::Quarantined => "quarantined",
             Self::Amplification => "amplification",
+            Self::NoSession => "no_session",
         }
     }
 }
@@ -257,10 +262,8 @@ pub struct ShardMetrics {
     pub turns: Counter,
     /// Work waiting for the shard at the end of its last turn.
     pub backlog: Gauge,
-    /// Registered and awake.
-    pub registered: Gauge,
-    /// Registered and asleep.
-    pub asleep: Gauge,
+    registered: [Gauge; SecurityMode::ALL.len()],
+    asleep: [Gauge; SecurityMode::ALL.len()],
     /// Endpoints held, registered or not.
     pub endpoints: Gauge,
     /// Endpoints run by an actor now.
@@ -289,6 +292,18 @@ impl ShardMetrics {
     pub fn message(&self, direction: Direction, kind: MessageType, code: Code) {
         let class = usize::from(code.class()).min(CLASSES - 1);
         self.messages[direction as usize][kind as usize][class].add(1);
+    }
+
+    /// Devices registered and awake, by security mode.
+    #[must_use]
+    pub fn registered(&self, security: SecurityMode) -> &Gauge {
+        &self.registered[security as usize]
+    }
+
+    /// Devices registered and asleep, by security mode.
+    #[must_use]
+    pub fn asleep(&self, security: SecurityMode) -> &Gauge {
+        &self.asleep[security as usize]
     }
 
     /// Counts something turned away.

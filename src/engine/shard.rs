@@ -30,6 +30,7 @@ use super::history::{Measured, Outlet};
 use super::locals::Locals;
 use super::metrics::ShardMetrics;
 use super::newcomers::Newcomers;
+use super::peer::Peer;
 use super::profiles::{KnownProfiles, Profiles};
 use super::slab::Slab;
 use super::trace::Tracing;
@@ -45,6 +46,7 @@ mod restore;
 mod rollout;
 mod router;
 pub(super) mod run;
+mod secure;
 mod standalone;
 mod tell;
 mod traces;
@@ -101,11 +103,30 @@ pub struct Datagram<'a> {
     /// Its payload.
     pub bytes: &'a [u8],
     /// Who sent it.
-    pub peer: PeerAddr,
+    pub peer: Peer,
+    /// From where.
+    pub address: PeerAddr,
+    /// The endpoint that the identity proven in its session belongs to.
+    pub owner: Option<&'a Arc<str>>,
     /// Which address of ours it came to.
     pub local: Option<LocalAddr>,
     /// It was longer than the buffer.
     pub truncated: bool,
+}
+
+impl<'a> Datagram<'a> {
+    /// A whole datagram of plain CoAP.
+    #[must_use]
+    pub const fn plain(bytes: &'a [u8], address: PeerAddr) -> Self {
+        Self {
+            bytes,
+            peer: Peer::Plain(address),
+            address,
+            owner: None,
+            local: None,
+            truncated: false,
+        }
+    }
 }
 
 /// The state of one shard.
@@ -312,6 +333,8 @@ impl Shard {
         let datagram = Datagram {
             bytes: &handed.bytes,
             peer: handed.peer,
+            address: handed.address,
+            owner: handed.owner.as_ref(),
             local: handed.local,
             truncated: false,
         };

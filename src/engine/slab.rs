@@ -7,10 +7,10 @@
 use hashbrown::HashTable;
 use hashbrown::hash_table::Entry;
 
-use crate::net::PeerAddr;
 use crate::proto::time::{Deadlines, Tick, WheelSlot};
 
 use super::endpoint::slot::{Head, NOBODY, Neighbours, Slot, State};
+use super::peer::Peer;
 
 /// Slots in fixed chunks: growing never copies a million of them, nor keeps twice the memory.
 const CHUNK: usize = 4096;
@@ -119,7 +119,7 @@ impl Slab {
     }
 
     /// The endpoints to be found at an address, the one put there last first.
-    pub fn at_address<'a>(&'a self, peer: &'a PeerAddr) -> impl Iterator<Item = (u32, &'a Head)> {
+    pub fn at_address<'a>(&'a self, peer: &'a Peer) -> impl Iterator<Item = (u32, &'a Head)> {
         let first = self.by_address.find(self.hasher.hash_one(peer), |&index| {
             self.get(index).is_some_and(|slot| slot.head.peer == *peer)
         });
@@ -178,7 +178,7 @@ impl Slab {
     }
 
     /// The endpoint is at `peer` from now on.
-    pub fn move_to(&mut self, index: u32, peer: PeerAddr) {
+    pub fn move_to(&mut self, index: u32, peer: Peer) {
         let found = self.take_out(index);
         if let Some(slot) = self.get_mut(index) {
             slot.head.peer = peer;
@@ -220,9 +220,10 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
+    use crate::net::PeerAddr;
 
-    fn peer(port: u16) -> PeerAddr {
-        PeerAddr::v4(Ipv4Addr::LOCALHOST, port)
+    fn peer(port: u16) -> Peer {
+        PeerAddr::v4(Ipv4Addr::LOCALHOST, port).into()
     }
 
     fn insert(slab: &mut Slab, port: u16) -> u32 {
@@ -248,7 +249,8 @@ mod tests {
                 insert(&mut slab, n % 3 + 1);
             }
             for (step, index, port) in steps {
-                let at = usize::from(slab.get(index).unwrap().head.peer.port());
+                let head = &slab.get(index).unwrap().head;
+                let at = (1..4).find(|port| head.peer == peer(*port)).map_or(0, usize::from);
                 let known = model[at].contains(&index);
                 model[at].retain(|other| *other != index);
                 match step {

@@ -33,8 +33,8 @@ pub struct TracedMessage {
     pub ts: UnixMillis,
     /// From the device, or to it.
     pub incoming: bool,
-    /// Its address.
-    pub peer: SocketAddr,
+    /// Its address; `None` where it is not known yet.
+    pub peer: Option<SocketAddr>,
     /// The datagram.
     pub bytes: Box<[u8]>,
     /// Messages before it that are left out because the trace was read too slowly.

@@ -5,10 +5,12 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
+use crate::proto::dtls::Mode;
 use crate::proto::lwm2m::link::ObjectLinks;
 use crate::proto::time::UnixMillis;
 
 use super::endpoint::plan::ProfilePlan;
+use super::peer::Session;
 
 /// Whether a device can be reached now.
 #[derive(Clone, Copy, Debug, Deserialize, Eq, Hash, PartialEq, Serialize, utoipa::ToSchema)]
@@ -30,6 +32,41 @@ pub enum SecurityMode {
     /// Plain CoAP.
     #[serde(rename = "NO_SEC")]
     NoSec,
+    /// DTLS with a pre-shared key.
+    #[serde(rename = "PSK")]
+    Psk,
+    /// DTLS with a raw public key.
+    #[serde(rename = "RPK")]
+    Rpk,
+    /// DTLS with a certificate.
+    #[serde(rename = "X509")]
+    X509,
+}
+
+impl SecurityMode {
+    /// All of them, in the order of their indices.
+    pub const ALL: [Self; 4] = [Self::NoSec, Self::Psk, Self::Rpk, Self::X509];
+
+    /// Stable name, as in the API and in the `security` label.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::NoSec => "NO_SEC",
+            Self::Psk => "PSK",
+            Self::Rpk => "RPK",
+            Self::X509 => "X509",
+        }
+    }
+
+    /// That of a session.
+    #[must_use]
+    pub const fn of(mode: Mode) -> Self {
+        match mode {
+            Mode::Psk => Self::Psk,
+            Mode::RawPublicKey => Self::Rpk,
+            Mode::Certificate => Self::X509,
+        }
+    }
 }
 
 /// One line of a device list.
@@ -117,6 +154,9 @@ pub struct RegistrationView {
     pub state_reason: String,
     /// Address the device was last seen at.
     pub address: Option<String>,
+    /// The DTLS session of the registration.
+    #[serde(skip)]
+    pub session: Option<Session>,
     /// Security mode of the registration.
     pub security: SecurityMode,
     /// LwM2M version of the registration.

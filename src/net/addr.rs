@@ -3,7 +3,7 @@
 use std::fmt;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
-/// Address and port of a peer in 18 bytes.
+/// Address and port of a peer in 18 bytes, without alignment.
 ///
 /// IPv4 is held IPv4-mapped (RFC 4291 §2.5.5.2), so that one device is one key, whether its datagram came in through
 /// an IPv4 or a dual-stack socket. The scope of a link-local address is not part of it: answers to such peers take
@@ -11,7 +11,7 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 #[derive(Clone, Copy, Eq, Hash, Ord, PartialEq, PartialOrd)]
 pub struct PeerAddr {
     ip: [u8; 16],
-    port: u16,
+    port: [u8; 2],
 }
 
 /// The address of ours that a datagram was sent to, and that its answer has to come from.
@@ -25,7 +25,10 @@ impl PeerAddr {
     /// From an address as 16 bytes (IPv4 mapped) and a port.
     #[must_use]
     pub const fn from_octets(ip: [u8; 16], port: u16) -> Self {
-        Self { ip, port }
+        Self {
+            ip,
+            port: port.to_be_bytes(),
+        }
     }
 
     /// From an IPv4 address and a port.
@@ -33,7 +36,7 @@ impl PeerAddr {
     pub const fn v4(ip: Ipv4Addr, port: u16) -> Self {
         Self {
             ip: ip.to_ipv6_mapped().octets(),
-            port,
+            port: port.to_be_bytes(),
         }
     }
 
@@ -52,7 +55,14 @@ impl PeerAddr {
     /// The UDP port.
     #[must_use]
     pub const fn port(&self) -> u16 {
-        self.port
+        u16::from_be_bytes(self.port)
+    }
+
+    /// The address as two big-endian words, IPv4 mapped.
+    #[must_use]
+    pub const fn halves(&self) -> [u64; 2] {
+        let whole = u128::from_be_bytes(self.ip);
+        [(whole >> 64) as u64, whole as u64]
     }
 
     /// The IPv4 address, when it is one.
@@ -112,14 +122,14 @@ impl From<SocketAddr> for PeerAddr {
     fn from(address: SocketAddr) -> Self {
         Self {
             ip: mapped(address.ip()),
-            port: address.port(),
+            port: address.port().to_be_bytes(),
         }
     }
 }
 
 impl From<PeerAddr> for SocketAddr {
     fn from(peer: PeerAddr) -> Self {
-        Self::new(peer.ip(), peer.port)
+        Self::new(peer.ip(), peer.port())
     }
 }
 

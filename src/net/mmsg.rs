@@ -10,7 +10,7 @@ use std::io;
 use std::ops::Range;
 use std::os::fd::{AsRawFd, BorrowedFd};
 
-pub use receive::{ReceiveBatch, Received};
+pub use receive::{ReceiveBatch, Received, ReceivedMut};
 pub use send::{OutDatagram, SendBatch, SendReport};
 
 use ancillary::{ControlBuffer, NameBuffer};

@@ -12,8 +12,8 @@ use super::addr::PeerAddr;
 use super::socket::ShardSocket;
 
 /// Where the shard byte of our Connection IDs lies in a DTLS 1.2 record that carries one: after type (1), version (2),
-/// epoch (2), sequence number (6) (RFC 9146 §4) and the first byte of the identifier, its generation.
-pub const CID_SHARD_OFFSET: u32 = 12;
+/// epoch (2) and sequence number (6) (RFC 9146 §4): it is the first byte of the identifier.
+pub const CID_SHARD_OFFSET: u32 = 11;
 
 /// Content type `tls12_cid` (RFC 9146 §3).
 const TLS12_CID: u32 = 25;

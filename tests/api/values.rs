@@ -27,6 +27,7 @@ fn held() -> Held {
             state: DeviceState::Registered,
             state_reason: "registered, answers at once".to_owned(),
             address: Some("192.0.2.1:5683".to_owned()),
+            session: None,
             security: SecurityMode::NoSec,
             lwm2m_version: "1.1".to_owned(),
             binding: "U".to_owned(),

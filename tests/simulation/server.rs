@@ -85,12 +85,7 @@ impl Server {
     /// A datagram arrives at the socket the kernel picks for its sender.
     pub fn receive(&mut self, now: u64, peer: PeerAddr, bytes: &[u8]) -> Vec<Outgoing> {
         let at = steer::shard_of(&peer, self.members.len());
-        let datagram = Datagram {
-            bytes,
-            peer,
-            local: None,
-            truncated: false,
-        };
+        let datagram = Datagram::plain(bytes, peer);
         self.turn(now, at, |shard| {
             shard.on_datagram(&datagram, Origin::Socket)
         })

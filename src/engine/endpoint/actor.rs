@@ -7,6 +7,7 @@ use std::rc::{Rc, Weak};
 use actix::{Actor, ActorContext, Addr, Context, Handler, Message};
 
 use crate::engine::command::Inspect;
+use crate::engine::peer::Peer;
 use crate::engine::shard::{Sender, Shard};
 use crate::net::{LocalAddr, PeerAddr};
 use crate::proto::coap::MessageView;
@@ -50,7 +51,9 @@ pub struct Delivery {
     /// The datagram.
     pub bytes: Box<[u8]>,
     /// Who sent it.
-    pub peer: PeerAddr,
+    pub peer: Peer,
+    /// From where.
+    pub address: PeerAddr,
     /// Which address of ours it came to.
     pub local: Option<LocalAddr>,
     /// What it is.
@@ -92,6 +95,7 @@ impl Handler<EndpointMessage> for EndpointActor {
                 if let Ok(view) = MessageView::parse(&delivery.bytes) {
                     let sender = Sender {
                         peer: delivery.peer,
+                        address: delivery.address,
                         local: delivery.local,
                         datagram_len: delivery.bytes.len(),
                     };

@@ -7,7 +7,7 @@ use serde_json::{Value as Json, json as object};
 
 use crate::engine::view::{
     AttributesView, CommandView, DeviceState, DeviceSummary, ObjectView, ObservationView,
-    ProblemView, RegistrationView, SecurityMode, TelemetryView, TimedValue,
+    ProblemView, RegistrationView, TelemetryView, TimedValue,
 };
 use crate::proto::lwm2m::Value;
 use crate::proto::lwm2m::operation::Operation;
@@ -27,6 +27,8 @@ pub struct Surroundings<'a> {
     pub now: Now,
     /// Its transport state.
     pub head: &'a Head,
+    /// Where the device is, if this shard knows.
+    pub address: Option<SocketAddr>,
     /// Its profile.
     pub plan: &'a Arc<ProfilePlan>,
     /// Makes registration ids.
@@ -50,7 +52,7 @@ pub fn summary(core: &EndpointCore, around: &Surroundings<'_>) -> DeviceSummary 
     DeviceSummary {
         endpoint: core.name().to_owned(),
         profile: around.plan.name.to_string(),
-        security: SecurityMode::NoSec,
+        security: around.head.peer.security(),
         state: state(core, around),
         last_seen: (core.last_seen > Tick::ZERO).then(|| around.wall(core.last_seen)),
     }
@@ -71,7 +73,8 @@ pub fn registration(core: &EndpointCore, around: &Surroundings<'_>) -> Registrat
         profile: summary.profile,
         state: summary.state,
         state_reason: state_reason(core, around),
-        address: registration.map(|_| SocketAddr::from(around.head.peer).to_string()),
+        address: registration.and(around.address).map(|at| at.to_string()),
+        session: registration.and(around.head.peer.session()),
         security: summary.security,
         lwm2m_version: registration.map_or("", |r| r.version.as_str()).to_owned(),
         binding: registration.map_or(String::new(), |r| {

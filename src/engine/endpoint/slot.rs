@@ -1,6 +1,6 @@
 //! Where an endpoint lives: what the shard keeps of it besides its state machine.
 
-use crate::net::PeerAddr;
+use crate::engine::peer::Peer;
 use crate::proto::coap::exchange::{Answer, DedupRing};
 use crate::proto::coap::pacing::AmplificationBudget;
 use crate::proto::time::{NEVER, Tick, WheelSlot};
@@ -58,7 +58,7 @@ pub enum State {
 #[derive(Debug)]
 pub struct Head {
     /// Where the device is.
-    pub peer: PeerAddr,
+    pub peer: Peer,
     /// Address of ours that the device uses, as an index into the shard's table.
     pub local: u8,
     /// What the shard's gauges count the endpoint as.
@@ -121,7 +121,11 @@ impl Default for Neighbours {
 impl Head {
     /// The head of an endpoint whose first message came from `peer`.
     #[must_use]
-    pub fn new(peer: PeerAddr, local: u8, profile: u16) -> Self {
+    pub fn new(peer: Peer, local: u8, profile: u16) -> Self {
+        let mut budget = AmplificationBudget::default();
+        if peer.session().is_some() {
+            budget.verify();
+        }
         Self {
             peer,
             local,
@@ -133,7 +137,7 @@ impl Head {
             neighbours: Neighbours::default(),
             recent: DedupRing::default(),
             registers: DedupRing::default(),
-            budget: AmplificationBudget::default(),
+            budget,
             awaiting: None,
             queued: 0,
             backlog: 0,

@@ -26,7 +26,7 @@ mod write;
 mod tests;
 
 /// Version of the form that this build writes; it reads all up to it.
-pub const FORM: u8 = 1;
+pub const FORM: u8 = 2;
 
 /// Tokens passed over when an endpoint is restored: requests made since its record was written must
 /// not share theirs with new ones. A record is written at the latest when half as many were made.
@@ -37,8 +37,10 @@ const TOKENS_SKIPPED: u16 = 512;
 pub struct Whereabouts {
     /// Number of the kept profile under which the endpoint lives.
     pub plan: u64,
-    /// Address of the device as 16 bytes, IPv4 mapped, and its port.
+    /// Address of the device as 16 bytes, IPv4 mapped, and its port; zeros with a session.
     pub peer: ([u8; 16], u16),
+    /// The DTLS session of the device: shard, mode, id.
+    pub session: Option<(u8, u8, u64)>,
     /// Address of ours that it uses and the index of the interface, where known.
     pub local: Option<([u8; 16], u32)>,
     /// Whether the device has proved to be at its address.

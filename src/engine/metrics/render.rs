@@ -7,6 +7,7 @@ use crate::engine::endpoint::observations::ObservationKind;
 use crate::engine::endpoint::outputs::{
     DropReason, NotificationResult, OperationKind, RequestResult,
 };
+use crate::engine::view::SecurityMode;
 use crate::ops::metrics::write_header;
 use crate::proto::coap::MessageType;
 
@@ -53,17 +54,18 @@ impl EngineMetrics {
 
     fn registrations(&self, out: &mut Text<'_>) {
         out.family("lwm2m_registrations");
-        for (state, of) in [
-            (
-                "registered",
-                (|m| &m.registered) as fn(&ShardMetrics) -> &Gauge,
-            ),
-            ("asleep", |m| &m.asleep),
-        ] {
-            let n = self.gauge(of);
-            out.line(format_args!(
-                "lwm2m_registrations{{security=\"NO_SEC\",state=\"{state}\"}} {n}"
-            ));
+        type Of = fn(&ShardMetrics, SecurityMode) -> &Gauge;
+        let states: [(_, Of); 2] = [
+            ("registered", ShardMetrics::registered),
+            ("asleep", ShardMetrics::asleep),
+        ];
+        for mode in SecurityMode::ALL {
+            for (state, of) in states {
+                let (n, security) = (self.gauge(|m| of(m, mode)), mode.name());
+                out.line(format_args!(
+                    "lwm2m_registrations{{security=\"{security}\",state=\"{state}\"}} {n}"
+                ));
+            }
         }
         out.single("lwm2m_endpoints", self.gauge(|m| &m.endpoints));
         out.family("lwm2m_register_requests_total");

@@ -4,7 +4,7 @@ use crate::engine::endpoint::core::Route;
 use crate::engine::endpoint::identity::Place;
 use crate::engine::endpoint::reply::Reply;
 use crate::engine::metrics::{Interface, Rejection};
-use crate::net::PeerAddr;
+use crate::engine::peer::Peer;
 use crate::proto::coap::exchange::Answer;
 use crate::proto::coap::{Code, MessageType, MessageView, MessageWriter};
 
@@ -22,15 +22,15 @@ pub(super) const REDO: Code = Code::from_u8(0xfe);
 ///
 /// 32 bits, because many devices number their messages from the same start: at eight, one Register in
 /// a hundred from a new address would pass for a repetition of the last ones.
-pub(super) fn fingerprint(view: &MessageView<'_>, route: Route, peer: &PeerAddr) -> u32 {
+pub(super) fn fingerprint(view: &MessageView<'_>, route: Route, peer: &Peer) -> u32 {
     let mut hasher = Mix(u64::from(view.code().as_u8()) << 8 | route as u64);
-    for half in peer.octets().chunks(8).chain([view.token()]) {
-        hasher.add(
-            half.iter()
-                .fold(half.len() as u64, |word, byte| word << 8 | u64::from(*byte)),
-        );
+    let token = view.token();
+    let token = token.iter().fold(token.len() as u64, |word, byte| {
+        word << 8 | u64::from(*byte)
+    });
+    for word in peer.words().into_iter().chain([token]) {
+        hasher.add(word);
     }
-    hasher.add(u64::from(peer.port()));
     (hasher.0 >> 32) as u32
 }
 

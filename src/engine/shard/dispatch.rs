@@ -10,6 +10,7 @@ use crate::engine::endpoint::core::{EndpointCore, Inbound, Input, Presence, Rout
 use crate::engine::endpoint::outputs::{Send, To};
 use crate::engine::endpoint::slot::State;
 use crate::engine::metrics::{Direction, Interface, Rejection};
+use crate::engine::peer::Peer;
 use crate::net::mmsg::OutDatagram;
 use crate::net::{LocalAddr, PeerAddr};
 use crate::proto::coap::exchange::Answer;
@@ -25,8 +26,10 @@ const MAX_BACKLOG: u16 = 32;
 /// Who sent the message an endpoint is run for.
 #[derive(Clone, Copy, Debug)]
 pub struct Sender {
+    /// The peer.
+    pub peer: Peer,
     /// Its address.
-    pub peer: PeerAddr,
+    pub address: PeerAddr,
     /// Which address of ours it wrote to.
     pub local: Option<LocalAddr>,
     /// Bytes it sent.
@@ -70,6 +73,7 @@ impl Shard {
                 endpoint.do_send(EndpointMessage::Deliver(Delivery {
                     bytes: datagram.bytes.into(),
                     peer: datagram.peer,
+                    address: datagram.address,
                     local: datagram.local,
                     route,
                     body,
@@ -83,6 +87,7 @@ impl Shard {
                 };
                 let sender = Sender {
                     peer: datagram.peer,
+                    address: datagram.address,
                     local: datagram.local,
                     datagram_len: datagram.bytes.len(),
                 };
@@ -249,10 +254,10 @@ impl Shard {
         }
         self.recount(slot, presence, core.pending_requests());
         if !self.out.happenings.is_empty() {
-            self.tell(slot, core);
+            self.tell(slot, core, sender);
         }
         if !self.out.log.is_empty() {
-            self.keep_log(slot, core);
+            self.keep_log(slot, core, sender);
         }
     }
 
@@ -281,18 +286,21 @@ impl Shard {
     }
 
     /// Queues bytes of the arena.
-    pub(super) fn post(&mut self, peer: PeerAddr, local: Option<LocalAddr>, bytes: Range<usize>) {
+    pub(super) fn post(&mut self, peer: Peer, local: Option<LocalAddr>, bytes: Range<usize>) {
         self.trace_departure(peer, bytes.clone());
         if let Some(header) = Header::peek(&self.out.arena[bytes.clone()]) {
             self.metrics
                 .message(Direction::Out, header.kind, header.code);
         }
-        self.outbox.push(OutDatagram {
-            peer,
-            local,
-            start: bytes.start as u32,
-            len: bytes.len() as u32,
-        });
+        match peer {
+            Peer::Plain(peer) => self.outbox.push(OutDatagram {
+                peer,
+                local,
+                start: bytes.start as u32,
+                len: bytes.len() as u32,
+            }),
+            Peer::Secured(session) => self.post_secured(session, bytes),
+        }
     }
 
     /// The state machine comes back from a call: it stays at rest, or an actor takes it over when a

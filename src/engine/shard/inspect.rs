@@ -119,6 +119,7 @@ impl Shard {
         let surroundings = Surroundings {
             now: self.now,
             head: &entry.head,
+            address: self.address_of(&entry.head.peer).map(Into::into),
             plan: self.plan_of(&entry.head),
             keys: &self.shared.keys,
             active: matches!(entry.state, State::Active(..)),
@@ -177,6 +178,7 @@ impl Shard {
         let surroundings = |active| Surroundings {
             now: self.now,
             head: &entry.head,
+            address: None,
             plan: self.plan_of(&entry.head),
             keys: &self.shared.keys,
             active,

@@ -8,6 +8,7 @@ use crate::engine::endpoint::core::{EndpointCore, Input, Route};
 use crate::engine::endpoint::slot::{Head, State};
 use crate::engine::endpoint::snapshot::Whereabouts;
 use crate::engine::locals::Locals;
+use crate::engine::peer::Peer;
 use crate::engine::persistence::{Persistence, StateBatch, plan_number};
 use crate::engine::profiles::{KnownProfiles, ProfileId};
 use crate::proto::time::{Now, Tick};
@@ -217,9 +218,14 @@ impl Writer<'_> {
             return false;
         }
         let local = self.locals.address(head.local);
+        let (peer, session) = match head.peer {
+            Peer::Plain(address) => ((*address.octets(), address.port()), None),
+            Peer::Secured(session) => (([0; 16], 0), Some(session.as_kept())),
+        };
         let whereabouts = Whereabouts {
             plan: self.plan(head),
-            peer: (*head.peer.octets(), head.peer.port()),
+            peer,
+            session,
             local: local.map(|local| (*local.octets(), local.interface())),
             verified: head.budget.is_verified(),
         };

@@ -1,7 +1,6 @@
 //! Transport logs of the devices of a shard: bounded per device and in all.
 
 use std::collections::{HashMap, VecDeque};
-use std::net::SocketAddr;
 use std::sync::Arc;
 
 use crate::engine::endpoint::core::EndpointCore;
@@ -11,7 +10,7 @@ use crate::engine::event::{Event, EventKind};
 use crate::engine::view::LogEntry;
 use crate::proto::time::UnixMillis;
 
-use super::Shard;
+use super::{Sender, Shard};
 
 /// Entries kept of a device; the oldest give way.
 pub const MAX_ENTRIES: usize = 100;
@@ -138,10 +137,10 @@ impl Shard {
     }
 
     /// Keeps what an endpoint had to say.
-    pub(super) fn keep_log(&mut self, slot: u32, core: &EndpointCore) {
+    pub(super) fn keep_log(&mut self, slot: u32, core: &EndpointCore, sender: Option<Sender>) {
         let mut lines = std::mem::take(&mut self.out.log);
         for line in lines.drain(..) {
-            self.log(slot, core, line);
+            self.log(slot, core, line, sender);
         }
         self.out.log = lines;
     }
@@ -167,7 +166,7 @@ impl Shard {
         self.logs.newest(slot, limit)
     }
 
-    fn log(&mut self, slot: u32, core: &EndpointCore, line: LogLine) {
+    fn log(&mut self, slot: u32, core: &EndpointCore, line: LogLine, sender: Option<Sender>) {
         let LogLine {
             severity,
             addressed,
@@ -176,7 +175,7 @@ impl Shard {
         let text = match self.endpoints.get(slot) {
             Some(entry) if addressed => {
                 let id = self.shared.keys.registration_id(core.place());
-                let address = SocketAddr::from(entry.head.peer);
+                let address = self.address_text(&entry.head.peer, sender);
                 cut(&format!("[{id}][{address}] {text}"))
             }
             _ => cut(&text),

@@ -6,7 +6,8 @@ use crate::engine::directory::{Admitted, Home};
 use crate::engine::endpoint::core::{EndpointCore, Presence};
 use crate::engine::endpoint::identity::{MAX_SLOTS, Place};
 use crate::engine::endpoint::slot::{Head, Slot, State};
-use crate::net::{PeerAddr, steer};
+use crate::engine::peer::Peer;
+use crate::net::steer;
 use crate::proto::coap::exchange::MidSequence;
 
 use super::dispatch::Sender;
@@ -90,9 +91,11 @@ impl Shard {
     }
 
     /// Forgets that datagrams from `peer` are for this shard when no endpoint of it is there any more.
-    fn abandon(&self, peer: &PeerAddr) {
-        if self.endpoints.at_address(peer).next().is_none() {
-            self.shared.directory.unstray(peer, self.index);
+    fn abandon(&self, peer: &Peer) {
+        if let Peer::Plain(address) = peer
+            && self.endpoints.at_address(peer).next().is_none()
+        {
+            self.shared.directory.unstray(address, self.index);
         }
     }
 
@@ -141,9 +144,15 @@ impl Shard {
         };
         let before = entry.head.peer;
         entry.head.local = local;
-        // The new address is unproven.
+        // A new address is unproven; a handshake proves one.
         entry.head.budget = Default::default();
         entry.head.budget.received(sender.datagram_len);
+        if sender.peer.session().is_some() {
+            entry.head.budget.verify();
+        }
+        let counted = entry.head.counted;
+        self.count(counted, &before, -1);
+        self.count(counted, &sender.peer, 1);
         self.endpoints.move_to(slot, sender.peer);
         self.mark(slot);
         self.abandon(&before);
@@ -152,7 +161,11 @@ impl Shard {
 
     /// The endpoint that came last to an address is here: what names no endpoint is for this shard,
     /// whichever the kernel brings it to.
-    pub(super) fn claim(&self, peer: &PeerAddr) {
+    pub(super) fn claim(&self, peer: &Peer) {
+        // What comes in a session is for the endpoint of its identity, which the directory knows.
+        let Peer::Plain(peer) = peer else {
+            return;
+        };
         if steer::shard_of(peer, usize::from(self.count)) == usize::from(self.index) {
             self.shared.directory.steered(peer);
         } else {
@@ -175,15 +188,20 @@ impl Shard {
         if before == presence {
             return;
         }
+        let peer = entry.head.peer;
         if presence == Presence::Absent {
             self.endpoints.take_out(slot);
         }
-        for (state, step) in [(before, -1), (presence, 1)] {
-            match state {
-                Presence::Absent => {}
-                Presence::Awake => self.metrics.registered.add(step),
-                Presence::Asleep => self.metrics.asleep.add(step),
-            }
+        self.count(before, &peer, -1);
+        self.count(presence, &peer, 1);
+    }
+
+    fn count(&self, presence: Presence, peer: &Peer, step: i64) {
+        let security = peer.security();
+        match presence {
+            Presence::Absent => {}
+            Presence::Awake => self.metrics.registered(security).add(step),
+            Presence::Asleep => self.metrics.asleep(security).add(step),
         }
     }
 }

@@ -13,6 +13,7 @@ use crate::engine::endpoint::profile_parts::ProfileParts;
 use crate::engine::endpoint::slot::{Head, Slot, State};
 use crate::engine::endpoint::snapshot::Snapshot;
 use crate::engine::event::{Event, EventKind};
+use crate::engine::peer::{Peer, Session};
 use crate::engine::persistence::{Fate, Persistence, Restored, StateError, plan_number};
 use crate::engine::profiles::ProfileId;
 use crate::net::{LocalAddr, PeerAddr};
@@ -189,11 +190,17 @@ impl Shard {
         if let Some(places) = &transition.places {
             core.relocate_values(|index| places.get(usize::from(index)).copied().flatten());
         }
-        let (ip, port) = whereabouts.peer;
+        let peer = match whereabouts.session {
+            Some(kept) => Peer::Secured(Session::from_kept(kept)?),
+            None => {
+                let (ip, port) = whereabouts.peer;
+                Peer::Plain(PeerAddr::from_octets(ip, port))
+            }
+        };
         let local = whereabouts.local;
         let local = local.map(|(ip, interface)| LocalAddr::from_octets(ip, interface));
         let local = self.locals.number(local);
-        let mut head = Head::new(PeerAddr::from_octets(ip, port), local, admitted.profile);
+        let mut head = Head::new(peer, local, admitted.profile);
         head.in_force = transition.in_force;
         head.power = admitted.power;
         head.salt = place.salt;

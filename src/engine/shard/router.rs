@@ -2,7 +2,6 @@
 
 use std::hash::Hasher as _;
 
-use crate::net::PeerAddr;
 use crate::proto::coap::block::{Assembled, Assembler, AssemblerLimits, hash_request, slice};
 use crate::proto::coap::{
     Code, Header, MessageType, MessageView, MessageWriter, content_format, option,
@@ -17,6 +16,7 @@ use crate::engine::endpoint::registration::RegisterRequest;
 use crate::engine::endpoint::reply::Reply;
 use crate::engine::handoff::HandedOff;
 use crate::engine::metrics::{Direction, Interface, Rejection};
+use crate::engine::peer::Peer;
 
 /// Where a datagram came from.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -31,7 +31,7 @@ pub enum Origin {
 /// Not the token: real devices take a new one for each block.
 #[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
 pub struct BodyKey {
-    peer: PeerAddr,
+    peer: Peer,
     request: u64,
 }
 
@@ -326,7 +326,7 @@ impl Shard {
             max_age: Some(30),
             ..Reply::refusal(Code::SERVICE_UNAVAILABLE, text)
         };
-        if !self.newcomers.admit(&datagram.peer, self.now.tick) {
+        if !self.newcomers.admit(&datagram.address, self.now.tick) {
             let reply = busy("too many new devices from this address");
             self.refuse(
                 datagram,
@@ -388,7 +388,7 @@ impl Shard {
     /// that registered last.
     fn on_send(&mut self, datagram: &Datagram<'_>, view: &MessageView<'_>, origin: Origin) {
         if origin == Origin::Socket
-            && let Some(shard) = self.shared.directory.stray_home(&datagram.peer)
+            && let Some(shard) = self.shared.directory.stray_home(&datagram.address)
             && shard != self.index
         {
             return self.hand_off(shard, datagram);
@@ -485,6 +485,8 @@ impl Shard {
         let handed = HandedOff {
             bytes: datagram.bytes.into(),
             peer: datagram.peer,
+            address: datagram.address,
+            owner: datagram.owner.cloned(),
             local: datagram.local,
         };
         if !self.handoffs.push(shard, handed) {
@@ -534,7 +536,7 @@ impl Shard {
 }
 
 /// The key of the transfer a request is part of.
-pub fn body_key(peer: PeerAddr, view: &MessageView<'_>) -> BodyKey {
+pub fn body_key(peer: Peer, view: &MessageView<'_>) -> BodyKey {
     let mut hasher = ahash::AHasher::default();
     hash_request(view, &mut hasher);
     BodyKey {

@@ -232,10 +232,9 @@ impl Io {
             shard.warm(self.receive.iter().map(|datagram| datagram.bytes));
             for datagram in self.receive.iter() {
                 let datagram = Datagram {
-                    bytes: datagram.bytes,
-                    peer: datagram.peer,
                     local: datagram.local,
                     truncated: datagram.truncated,
+                    ..Datagram::plain(datagram.bytes, datagram.peer)
                 };
                 let handled = catch_unwind(AssertUnwindSafe(|| {
                     shard.on_datagram(&datagram, Origin::Socket)

@@ -1,6 +1,5 @@
 //! Events for subscribers, out of what endpoints report.
 
-use std::net::SocketAddr;
 use std::sync::Arc;
 
 use crate::engine::endpoint::core::EndpointCore;
@@ -12,17 +11,18 @@ use crate::engine::history::Measured;
 use crate::proto::lwm2m::Value;
 use crate::proto::time::UnixMillis;
 
-use super::Shard;
+use super::{Sender, Shard};
 
 impl Shard {
     /// Tells subscribers, and whoever keeps a history, what happened.
-    pub(super) fn tell(&mut self, slot: u32, core: &EndpointCore) {
+    pub(super) fn tell(&mut self, slot: u32, core: &EndpointCore, sender: Option<Sender>) {
         let Some(entry) = self.endpoints.get(slot) else {
             return;
         };
         let plan = self.profiles.plan(entry.head.profile);
         let registration_id = || self.shared.keys.registration_id(core.place()).to_string();
-        let address = || SocketAddr::from(entry.head.peer).to_string();
+        let address = self.address_text(&entry.head.peer, sender);
+        let address = || address.clone();
         let endpoint: Arc<str> = core.name().into();
         let listening = self.out.listening;
         let keeps_history = plan.keeps_history() && self.shared.history.is_open();

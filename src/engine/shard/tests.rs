@@ -118,12 +118,7 @@ impl Bench {
     }
 
     fn send(&mut self, peer: PeerAddr, bytes: &[u8]) -> Vec<Sent> {
-        let datagram = Datagram {
-            bytes,
-            peer,
-            local: None,
-            truncated: false,
-        };
+        let datagram = Datagram::plain(bytes, peer);
         self.shard.on_datagram(&datagram, Origin::Socket);
         self.drain()
     }

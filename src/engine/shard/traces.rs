@@ -6,6 +6,7 @@ use std::ops::Range;
 use tokio::sync::mpsc;
 use tokio::sync::mpsc::error::TrySendError;
 
+use crate::engine::peer::Peer;
 use crate::engine::trace::TracedMessage;
 use crate::net::PeerAddr;
 
@@ -15,6 +16,8 @@ use super::{Datagram, Shard};
 #[derive(Debug)]
 pub(super) struct Traced {
     slot: u32,
+    /// Where it was last, as far as this shard knows.
+    address: Option<PeerAddr>,
     messages: mpsc::Sender<TracedMessage>,
     /// Messages left out since the last one that found room.
     lost: u64,
@@ -31,8 +34,11 @@ impl Shard {
         let lives_here = self.lives_here(slot, endpoint);
         if lives_here {
             let lost = 0;
+            let entry = self.endpoints.get(slot);
+            let address = entry.and_then(|entry| self.address_of(&entry.head.peer));
             self.traces.push(Traced {
                 slot,
+                address,
                 messages,
                 lost,
             });
@@ -43,7 +49,8 @@ impl Shard {
     /// A datagram came from an address.
     pub(super) fn trace_arrival(&mut self, datagram: &Datagram<'_>) {
         if !self.traces.is_empty() {
-            self.trace(datagram.peer, None, true, datagram.bytes);
+            let at = Some(datagram.address);
+            self.trace(datagram.peer, at, None, true, datagram.bytes);
         }
     }
 
@@ -54,15 +61,17 @@ impl Shard {
         }
         let known = self.endpoints.get(slot);
         if known.is_some_and(|entry| entry.head.peer != datagram.peer) {
-            self.trace(datagram.peer, Some(slot), true, datagram.bytes);
+            let at = Some(datagram.address);
+            self.trace(datagram.peer, at, Some(slot), true, datagram.bytes);
         }
     }
 
     /// A datagram goes to an address.
-    pub(super) fn trace_departure(&mut self, peer: PeerAddr, bytes: Range<usize>) {
+    pub(super) fn trace_departure(&mut self, peer: Peer, bytes: Range<usize>) {
         if !self.traces.is_empty() {
             let arena = std::mem::take(&mut self.out.arena);
-            self.trace(peer, None, false, &arena[bytes]);
+            let at = self.address_of(&peer);
+            self.trace(peer, at, None, false, &arena[bytes]);
             self.out.arena = arena;
         }
     }
@@ -73,7 +82,14 @@ impl Shard {
     }
 
     /// Copies a datagram of the endpoints at an address, or of one endpoint.
-    fn trace(&mut self, peer: PeerAddr, only: Option<u32>, incoming: bool, bytes: &[u8]) {
+    fn trace(
+        &mut self,
+        peer: Peer,
+        at: Option<PeerAddr>,
+        only: Option<u32>,
+        incoming: bool,
+        bytes: &[u8],
+    ) {
         let (ts, endpoints) = (self.now.wall, &self.endpoints);
         self.traces.retain_mut(|traced| {
             let Some(entry) = endpoints.get(traced.slot) else {
@@ -86,10 +102,11 @@ impl Shard {
             if !concerned {
                 return !traced.messages.is_closed();
             }
+            traced.address = at.or(traced.address);
             let message = TracedMessage {
                 ts,
                 incoming,
-                peer: SocketAddr::from(peer),
+                peer: traced.address.map(SocketAddr::from),
                 bytes: bytes.into(),
                 lost: traced.lost,
             };

@@ -35,6 +35,19 @@ pub struct Received<'a> {
     pub original_len: usize,
 }
 
+/// One received datagram whose bytes may be changed.
+#[derive(Debug)]
+pub struct ReceivedMut<'a> {
+    /// The payload, cut off at the buffer size.
+    pub bytes: &'a mut [u8],
+    /// Who sent it.
+    pub peer: PeerAddr,
+    /// Which address of ours it was sent to.
+    pub local: Option<LocalAddr>,
+    /// Whether the payload was cut off.
+    pub truncated: bool,
+}
+
 impl ReceiveBatch {
     /// Room for `messages` datagrams of up to `buffer_size` bytes. Both must be at least 1.
     ///
@@ -101,6 +114,27 @@ impl ReceiveBatch {
             local: self.ancillary(index).local,
             truncated: out.truncated || out.length > kept,
             original_len: out.length,
+        }
+    }
+
+    /// Datagram `index` of the batch with bytes that may be changed, to decrypt it where it lies.
+    ///
+    /// # Panics
+    /// When the batch has fewer.
+    pub fn get_mut(&mut self, index: usize) -> ReceivedMut<'_> {
+        let Received {
+            bytes,
+            peer,
+            local,
+            truncated,
+            ..
+        } = self.get(index);
+        let (start, length) = (index * self.buffer_size, bytes.len());
+        ReceivedMut {
+            bytes: &mut self.data[start..start + length],
+            peer,
+            local,
+            truncated,
         }
     }
 

@@ -46,7 +46,7 @@ fn the_program_by_connection_id_looks_at_the_record_first() {
     let expected = [
         " 0: ldb [0]",
         " 1: jeq #25, 2, 5",
-        " 2: ldb [12]",
+        " 2: ldb [11]",
         " 3: mod #2",
         " 4: ret a",
         " 5: ldb [net+0]",

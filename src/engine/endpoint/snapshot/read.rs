@@ -21,7 +21,7 @@ pub(super) fn endpoint(record: &[u8]) -> Read<Snapshot<'_>> {
     if form > FORM {
         return Err(SnapshotError::Form(form));
     }
-    if members < 13 {
+    if members < 13 + u64::from(form > 1) {
         return Err(SnapshotError::Member("number of members"));
     }
     let name = from.str()?;
@@ -45,11 +45,19 @@ pub(super) fn endpoint(record: &[u8]) -> Read<Snapshot<'_>> {
         return Err(SnapshotError::Member("number of problems"));
     }
     let pending = list(&mut from, pending)?;
+    let session = match form {
+        0 | 1 => None,
+        _ => optional(&mut from, |from| {
+            exactly(from, 3, "session")?;
+            Ok((from.u8()?, from.u8()?, from.u64()?))
+        })?,
+    };
     Ok(Snapshot {
         name,
         whereabouts: Whereabouts {
             plan,
             peer,
+            session,
             local,
             verified: flags & 1 != 0,
         },

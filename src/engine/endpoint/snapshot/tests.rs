@@ -29,6 +29,7 @@ const PLACE: Place = Place {
 const WHERE: Whereabouts = Whereabouts {
     plan: 0x0123_4567_89ab_cdef,
     peer: ([9; 16], 5_683),
+    session: Some((1, 2, 0x0102_0304_0506_0708)),
     local: Some(([8; 16], 3)),
     verified: true,
 };

@@ -25,7 +25,7 @@ pub(super) fn endpoint(
 }
 
 fn members(core: &EndpointCore, at: &Whereabouts, now: Now, out: &mut Out<'_>) -> Written {
-    out.array(13)?.u8(FORM)?.str(&core.name)?.u64(at.plan)?;
+    out.array(14)?.u8(FORM)?.str(&core.name)?.u64(at.plan)?;
     let (ip, port) = at.peer;
     out.array(2)?.bytes(&ip)?.u16(port)?;
     match at.local {
@@ -60,6 +60,10 @@ fn members(core: &EndpointCore, at: &Whereabouts, now: Now, out: &mut Out<'_>) -
     for task in &pending {
         self::pending(task, out)?;
     }
+    match at.session {
+        Some((shard, mode, id)) => out.array(3)?.u8(shard)?.u8(mode)?.u64(id)?,
+        None => out.null()?,
+    };
     Ok(())
 }
 

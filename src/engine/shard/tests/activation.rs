@@ -25,12 +25,7 @@ impl Hosted {
 
     /// Takes a datagram in and lets the actors run.
     async fn send(&mut self, from: PeerAddr, bytes: &[u8]) -> Vec<Sent> {
-        let datagram = Datagram {
-            bytes,
-            peer: from,
-            local: None,
-            truncated: false,
-        };
+        let datagram = Datagram::plain(bytes, from);
         self.shard
             .borrow_mut()
             .on_datagram(&datagram, Origin::Socket);
@@ -122,12 +117,7 @@ fn a_repetition_that_overtakes_the_mailbox_is_not_handled_twice() {
     hosted(|mut hosted| async move {
         let sent = hosted.send(peer(1), &register(1, "dev-1")).await;
         let update = request(Code::POST, 2, &location(&sent[0]), &[], &[]);
-        let datagram = Datagram {
-            bytes: &update,
-            peer: peer(1),
-            local: None,
-            truncated: false,
-        };
+        let datagram = Datagram::plain(&update, peer(1));
         hosted
             .shard
             .borrow_mut()
@@ -151,12 +141,7 @@ fn a_flooded_endpoint_loses_its_own_messages_and_nobody_elses() {
         let other = location(&sent[0]);
         for mid in 0..100 {
             let update = request(Code::POST, 1_000 + mid, &flooded, &[], &[]);
-            let datagram = Datagram {
-                bytes: &update,
-                peer: peer(1),
-                local: None,
-                truncated: false,
-            };
+            let datagram = Datagram::plain(&update, peer(1));
             hosted
                 .shard
                 .borrow_mut()
@@ -211,12 +196,7 @@ fn what_is_left_in_the_mailbox_of_a_removed_endpoint_keeps_nobody_busy() {
             reply,
         });
         // Waits behind the removal.
-        let datagram = Datagram {
-            bytes: &update,
-            peer: peer(1),
-            local: None,
-            truncated: false,
-        };
+        let datagram = Datagram::plain(&update, peer(1));
         hosted
             .shard
             .borrow_mut()

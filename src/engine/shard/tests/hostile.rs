@@ -186,10 +186,8 @@ fn a_truncated_datagram_is_answered_with_4_13() {
     let mut bench = Bench::new();
     let bytes = register(1, "dev-1");
     let datagram = Datagram {
-        bytes: &bytes,
-        peer: peer(1),
-        local: None,
         truncated: true,
+        ..Datagram::plain(&bytes, peer(1))
     };
     bench.shard.on_datagram(&datagram, Origin::Socket);
     assert_eq!(bench.drain()[0].code(), Code::REQUEST_ENTITY_TOO_LARGE);
@@ -382,12 +380,7 @@ fn datagrams_that_cannot_be_sent_do_not_pile_up_without_bound() {
         for mid in 0..10_000 {
             let query = "long enough to be answered in words";
             let ask = request(Code::GET, mid, "/rd", &[query], &[]);
-            let datagram = Datagram {
-                bytes: &ask,
-                peer: peer(round + 1),
-                local: None,
-                truncated: false,
-            };
+            let datagram = Datagram::plain(&ask, peer(round + 1));
             bench.shard.on_datagram(&datagram, Origin::Socket);
         }
         // The socket takes nothing.
