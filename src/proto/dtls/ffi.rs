@@ -1,1 +1,130 @@
-//! In the making.
+//! What of OpenSSL the `openssl` crate does not wrap, each behind a safe function.
+
+use std::ffi::{c_int, c_long, c_uint, c_void};
+
+use foreign_types::{ForeignType, ForeignTypeRef};
+use openssl::error::ErrorStack;
+use openssl::pkey::{PKey, Public};
+use openssl::ssl::{SslContextBuilder, SslRef};
+use openssl_sys as sys;
+
+const SSL_CTRL_SET_MAX_CERT_LIST: c_int = 51;
+const SSL_CTRL_SET_TLSEXT_TICKET_KEYS: c_int = 59;
+const CERT_TYPE_X509: u8 = 0;
+const CERT_TYPE_RPK: u8 = 2;
+
+/// Larger than any handshake lasts, in microseconds: flights are repeated by the handshake's own
+/// timer, on the time it is given.
+const NEVER_US: c_uint = 3_600_000_000;
+
+// SAFETY: these are the declarations of OpenSSL 3.2 and later; the types behind `c_void` are
+// opaque there as well.
+unsafe extern "C" {
+    fn DTLSv1_listen(ssl: *mut sys::SSL, peer: *mut c_void) -> c_int;
+    fn DTLS_set_timer_cb(
+        ssl: *mut sys::SSL,
+        cb: Option<extern "C" fn(*mut sys::SSL, c_uint) -> c_uint>,
+    );
+    fn BIO_ADDR_new() -> *mut c_void;
+    fn BIO_ADDR_free(addr: *mut c_void);
+    fn SSL_CTX_set1_server_cert_type(ctx: *mut sys::SSL_CTX, val: *const u8, len: usize) -> c_int;
+    fn SSL_CTX_set1_client_cert_type(ctx: *mut sys::SSL_CTX, val: *const u8, len: usize) -> c_int;
+    fn SSL_get0_peer_rpk(ssl: *const sys::SSL) -> *mut sys::EVP_PKEY;
+}
+
+/// Hands the ClientHello that lies in the stream, its cookie verified, to the state machine.
+pub(super) fn listen(ssl: &SslRef) -> Result<(), ErrorStack> {
+    // SAFETY: the SSL is alive and has a stream; the address object lives across the call and is
+    // freed once. A null address is taken care of before.
+    let code = unsafe {
+        let peer = BIO_ADDR_new();
+        if peer.is_null() {
+            return Err(ErrorStack::get());
+        }
+        let code = DTLSv1_listen(ssl.as_ptr(), peer);
+        BIO_ADDR_free(peer);
+        code
+    };
+    check(code)
+}
+
+/// Keeps OpenSSL from repeating flights on a clock of its own.
+pub(super) fn stop_retransmission_timer(ssl: &SslRef) {
+    extern "C" fn never(_: *mut sys::SSL, _: c_uint) -> c_uint {
+        NEVER_US
+    }
+    // SAFETY: the SSL is alive, and the callback looks at none of its arguments.
+    unsafe { DTLS_set_timer_cb(ssl.as_ptr(), Some(never)) }
+}
+
+/// The kinds of credential in both directions (RFC 7250): what the server shows, and that it takes
+/// raw public keys before certificates.
+pub(super) fn set_certificate_types(
+    ctx: &mut SslContextBuilder,
+    raw_public_key: bool,
+) -> Result<(), ErrorStack> {
+    let server = [if raw_public_key {
+        CERT_TYPE_RPK
+    } else {
+        CERT_TYPE_X509
+    }];
+    let client = [CERT_TYPE_RPK, CERT_TYPE_X509];
+    // SAFETY: the context is alive, and the lists are copied by the callee.
+    unsafe {
+        let server = SSL_CTX_set1_server_cert_type(ctx.as_ptr(), server.as_ptr(), server.len());
+        let client = SSL_CTX_set1_client_cert_type(ctx.as_ptr(), client.as_ptr(), client.len());
+        check(server).and(check(client))
+    }
+}
+
+/// The peer's raw public key, when it showed one.
+pub(super) fn peer_raw_public_key(ssl: &SslRef) -> Option<PKey<Public>> {
+    // SAFETY: the key is borrowed from the live SSL; its count is raised before it is owned here.
+    unsafe {
+        let key = SSL_get0_peer_rpk(ssl.as_ptr());
+        if key.is_null() || sys::EVP_PKEY_up_ref(key) != 1 {
+            return None;
+        }
+        Some(PKey::from_ptr(key))
+    }
+}
+
+/// Protects session tickets by this key.
+pub(super) fn set_ticket_key(
+    ctx: &mut SslContextBuilder,
+    key: &[u8; 80],
+) -> Result<(), ErrorStack> {
+    let mut copy = zeroize::Zeroizing::new(*key);
+    let length = copy.len() as c_long;
+    // SAFETY: the context is alive; the callee reads `length` bytes and keeps no pointer.
+    let code = unsafe {
+        sys::SSL_CTX_ctrl(
+            ctx.as_ptr(),
+            SSL_CTRL_SET_TLSEXT_TICKET_KEYS,
+            length,
+            copy.as_mut_ptr().cast(),
+        )
+    };
+    check(code as c_int)
+}
+
+/// Bounds the bytes of certificates taken from a peer.
+pub(super) fn set_max_certificate_bytes(ctx: &mut SslContextBuilder, most: u16) {
+    // SAFETY: the context is alive; this control takes a number and no pointer.
+    unsafe {
+        sys::SSL_CTX_ctrl(
+            ctx.as_ptr(),
+            SSL_CTRL_SET_MAX_CERT_LIST,
+            c_long::from(most),
+            std::ptr::null_mut(),
+        );
+    }
+}
+
+fn check(code: c_int) -> Result<(), ErrorStack> {
+    if code > 0 {
+        Ok(())
+    } else {
+        Err(ErrorStack::get())
+    }
+}

@@ -1,0 +1,111 @@
+//! What a step of a handshake leads to.
+
+use std::net::SocketAddr;
+
+use crate::proto::dtls::session::Session;
+use crate::proto::dtls::table::Slot;
+use crate::proto::dtls::handshake::Progress;
+use crate::proto::dtls::{
+    CloseReason, DtlsEndpoint, Established, Event, FailReason, HandshakeId, SessionId,
+};
+use crate::proto::time::Tick;
+
+use super::Output;
+
+impl DtlsEndpoint {
+    /// `timer`: when the handshake was to wake before the step.
+    pub(super) fn settle(
+        &mut self,
+        now: Tick,
+        peer: SocketAddr,
+        timer: Tick,
+        progress: Progress,
+        out: &mut Output,
+    ) {
+        self.set_timer(peer, timer);
+        match progress {
+            Progress::Continue => {}
+            Progress::Dropped(reason) => self.counters.drop_record(reason),
+            Progress::Failed(reason) => self.abandon(peer, reason, out),
+            Progress::Lookup { claim, resumed } => {
+                if let Some(handshake) = self.handshakes.get(&peer) {
+                    out.events.push(Event::Lookup {
+                        handshake: HandshakeId(handshake.id),
+                        claim,
+                        resumed,
+                    });
+                }
+            }
+            Progress::Done => self.take_over(now, peer, out),
+        }
+    }
+
+    /// The handshake's timer, which stood at `timer`, is set to where it should be.
+    pub(super) fn set_timer(&mut self, peer: SocketAddr, timer: Tick) {
+        if let Some(handshake) = self.handshakes.get(&peer)
+            && handshake.wake() != timer
+        {
+            self.timers.remove(&(timer, peer));
+            self.timers.insert((handshake.wake(), peer));
+        }
+    }
+
+    /// OpenSSL is let go of, and a session takes the handshake's place.
+    fn take_over(&mut self, now: Tick, peer: SocketAddr, out: &mut Output) {
+        let Some(handshake) = self.handshakes.remove(&peer) else {
+            return;
+        };
+        self.timers.remove(&(handshake.wake(), peer));
+        let (id, mode) = (handshake.id, handshake.mode());
+        let Some(taken) = handshake.take_over() else {
+            self.table.release(id);
+            return self.fail(peer, mode, None, FailReason::Internal, out);
+        };
+        let session = Session::taken_over(now, peer.into(), id.generation, &taken);
+        self.counters.handshakes_completed[mode as usize] += 1;
+        self.counters.handshakes_resumed += u64::from(taken.resumed);
+        let replaces = self.table.activate(id, session);
+        out.events.push(Event::Established(Box::new(Established {
+            session: id,
+            peer,
+            claim: taken.claim,
+            suite: taken.keys.suite,
+            resumed: taken.resumed,
+            cid: taken.with_cid,
+            replaces,
+        })));
+        if let Some(old) = replaces {
+            self.end(old, CloseReason::Replaced, false, out);
+        }
+        if !taken.overtaken.is_empty()
+            && let Some(session) = self.table.get_mut(id)
+        {
+            session.forget_last_flight();
+        }
+        for plaintext in taken.overtaken {
+            self.counters.records_opened += 1;
+            out.events.push(Event::Overtaken {
+                session: id,
+                plaintext,
+            });
+        }
+    }
+
+    /// Ends a handshake without a session.
+    pub(super) fn abandon(&mut self, peer: SocketAddr, reason: FailReason, out: &mut Output) {
+        if let Some(handshake) = self.handshakes.remove(&peer) {
+            self.timers.remove(&(handshake.wake(), peer));
+            self.table.release(handshake.id);
+            let claim = handshake.claim().cloned();
+            self.fail(peer, handshake.mode(), claim, reason, out);
+        }
+    }
+
+    /// The peer of the handshake that a slot is reserved for.
+    pub(super) fn reserved_for(&self, id: SessionId) -> Option<SocketAddr> {
+        match self.table.at(id.slot)? {
+            (found, Slot::Reserved { peer, .. }) if found == id => Some(peer.socket()),
+            _ => None,
+        }
+    }
+}
