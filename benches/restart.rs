@@ -62,7 +62,7 @@ fn main() {
         allow_unknown: true,
         ..EngineConfig::default()
     };
-    let prepared = prepare_kept(config, state).expect("the engine is prepared");
+    let prepared = prepare_kept(config, state, None).expect("the engine is prepared");
     let running = prepared.run().expect("the engine runs");
     let took = began.elapsed();
     let restored = running.restored();

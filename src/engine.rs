@@ -4,6 +4,7 @@ mod arrivals;
 mod bus;
 pub mod command;
 pub mod config;
+pub mod credentials;
 pub mod directory;
 pub mod endpoint;
 pub mod event;

@@ -208,7 +208,7 @@ fn prepare_engine(
         pin: config.engine.pin,
         ..EngineConfig::default()
     };
-    let prepared = engine::prepare_kept(settings, state);
+    let prepared = engine::prepare_kept(settings, state, None);
     match config.listen.coap {
         Some(address) if matches!(prepared, Err(StartError::Bind(_))) => {
             prepared.with_context(|| listeners::cannot_listen("coap", "udp", address, effective))

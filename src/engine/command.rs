@@ -1,9 +1,16 @@
 //! Commands that services send to a shard. Each carries its reply channel.
 
+use std::net::SocketAddr;
+use std::sync::Arc;
+
 use tokio::sync::{mpsc, oneshot};
 
+use crate::proto::dtls::ServerContexts;
+
+use super::credentials::Answer;
 use super::endpoint::journal::Severity;
 use super::endpoint::request::{DeviceOutcome, DeviceRequest};
+use super::peer::Session;
 use super::trace::TracedMessage;
 use super::view::{
     AttributesView, DeviceContext, DeviceState, DeviceSummary, LogEntry, RegistrationView,
@@ -80,6 +87,23 @@ pub enum Command {
     LookAtProfiles,
     /// The profile or the power mode that an endpoint is provisioned with has changed.
     Readmit { slot: u32, endpoint: String },
+    /// A claim of a handshake has been looked up.
+    Decided(Box<Answer>),
+    /// The credentials of an endpoint do not hold any more: its registration ends, and the sessions
+    /// of the identity, where it had one.
+    Revoke {
+        endpoint: Arc<str>,
+        identity: Option<u64>,
+    },
+    /// Credentials of some endpoints do not hold any more; of which ones is not known.
+    RevokeUnknown,
+    /// What the server shows in handshakes from now on.
+    Show(Arc<ServerContexts>),
+    /// Where the peer of a session of this shard is.
+    Locate {
+        session: Session,
+        reply: oneshot::Sender<Option<SocketAddr>>,
+    },
     /// Forgets an endpoint: registration, observations, values.
     Remove {
         slot: u32,

@@ -3,12 +3,17 @@
 use std::net::SocketAddr;
 
 use crate::proto::coap::exchange::TransmissionParams;
+use crate::proto::dtls::Limits;
 
 /// Settings of the engine. Durations are in seconds, sizes in bytes.
 #[derive(Clone, Debug)]
 pub struct EngineConfig {
     /// Where plain CoAP is served; `None` for nowhere.
     pub coap: Option<SocketAddr>,
+    /// Where CoAP over DTLS is served; `None` for nowhere.
+    pub coaps: Option<SocketAddr>,
+    /// How it is.
+    pub dtls: DtlsSettings,
     /// Shards, one thread each, at most 255; 0 for one per core.
     pub shards: usize,
     /// Whether each shard's thread is bound to a core.
@@ -41,10 +46,33 @@ pub struct EngineConfig {
     pub transmission: TransmissionParams,
 }
 
+/// Settings of DTLS, the same for all shards.
+#[derive(Clone, Debug)]
+pub struct DtlsSettings {
+    /// Length of connection identifiers, 0 to 16 bytes; `None` for none (RFC 9146).
+    pub cid_length: Option<u8>,
+    /// This server among those that share an address.
+    pub node: u8,
+    /// Bounds of each shard.
+    pub limits: Limits,
+}
+
+impl Default for DtlsSettings {
+    fn default() -> Self {
+        Self {
+            cid_length: Some(8),
+            node: 0,
+            limits: Limits::default(),
+        }
+    }
+}
+
 impl Default for EngineConfig {
     fn default() -> Self {
         Self {
             coap: Some(SocketAddr::from(([0, 0, 0, 0], 5685))),
+            coaps: None,
+            dtls: DtlsSettings::default(),
             shards: 0,
             pin: true,
             allow_unknown: false,

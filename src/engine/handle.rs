@@ -22,6 +22,7 @@ use super::trace::{Trace, TraceError};
 use super::view::{
     AttributesView, DeviceContext, DeviceSummary, LogEntry, RegistrationView, TelemetryView,
 };
+use crate::proto::dtls::ServerContexts;
 use crate::proto::lwm2m::model::ObjectModels;
 
 /// Commands that may wait for a shard; more are refused with [`EngineError::Busy`].
@@ -146,7 +147,17 @@ impl EngineHandle {
         &self,
         endpoint: &str,
     ) -> Result<Option<Box<RegistrationView>>, EngineError> {
-        self.inspect(endpoint, Inspect::Registration).await
+        let mut found = self.inspect(endpoint, Inspect::Registration).await?;
+        if let Some(view) = &mut found
+            && view.address.is_none()
+            && let Some(session) = view.session
+            && usize::from(session.shard()) < self.shards()
+        {
+            let locate = |reply| Command::Locate { session, reply };
+            let address = self.ask(session.shard().into(), locate).await?;
+            view.address = address.map(|address| address.to_string());
+        }
+        Ok(found)
     }
 
     /// What commands for an endpoint need to know; `None` while it is not registered.
@@ -379,6 +390,30 @@ impl EngineHandle {
         {
             // The shard is too busy to be told of this one: it will look at all.
             shared.readmissions.fetch_add(1, Relaxed);
+        }
+    }
+
+    /// Takes credentials back: the registration of the endpoint ends, and the sessions of the identity
+    /// with it. Waits while shards are busy, for as long as they are.
+    pub async fn revoke(&self, endpoint: &Arc<str>, identity: Option<u64>) {
+        for shard in &self.inner.commands {
+            let endpoint = Arc::clone(endpoint);
+            // A shard that is gone has no sessions.
+            let _ = shard.send(Command::Revoke { endpoint, identity }).await;
+        }
+    }
+
+    /// Has every session looked at whether its identity still holds.
+    pub async fn revoke_unknown(&self) {
+        for shard in &self.inner.commands {
+            let _ = shard.send(Command::RevokeUnknown).await;
+        }
+    }
+
+    /// What the server shows in handshakes from now on.
+    pub async fn show(&self, contexts: Arc<ServerContexts>) {
+        for shard in &self.inner.commands {
+            let _ = shard.send(Command::Show(Arc::clone(&contexts))).await;
         }
     }
 

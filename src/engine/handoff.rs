@@ -1,4 +1,5 @@
-//! Datagrams that arrived at one shard and belong to another.
+//! What arrived at one shard and belongs to another: datagrams on their way in, and on their way out
+//! messages to be sealed in a session of the other.
 //!
 //! One bounded queue per receiving shard, one batch per turn and sender. When a queue is full the
 //! batch is dropped and counted: the peers send again, as if the network had lost it.
@@ -11,26 +12,72 @@ use crate::net::{LocalAddr, PeerAddr};
 
 use super::metrics::{Rejection, ShardMetrics};
 use super::peer::Peer;
+use super::shard::Sender;
+use crate::proto::dtls::SessionId;
 
 /// Batches a shard's queue holds.
 const QUEUE: usize = 64;
 
-/// Datagrams in a batch.
+/// Entries of a batch.
 const BATCH: usize = 256;
 
-/// A datagram on its way between shards.
+/// Something on its way between shards.
 #[derive(Clone, Debug)]
-pub struct HandedOff {
-    /// Its payload.
-    pub bytes: Box<[u8]>,
-    /// Who sent it.
-    pub peer: Peer,
-    /// From where.
-    pub address: PeerAddr,
-    /// The endpoint that the identity proven in its session belongs to.
-    pub owner: Option<Arc<str>>,
-    /// Which address of ours it came to.
-    pub local: Option<LocalAddr>,
+pub enum HandedOff {
+    /// A message for an endpoint of the other shard.
+    Message {
+        /// Its bytes.
+        bytes: Box<[u8]>,
+        /// Who sent it.
+        peer: Peer,
+        /// From where.
+        address: PeerAddr,
+        /// The endpoint that the identity proven in its session belongs to.
+        owner: Option<Arc<str>>,
+        /// Which address of ours it came to.
+        local: Option<LocalAddr>,
+    },
+    /// A datagram whose connection identifier names the other shard.
+    Record {
+        /// Its bytes.
+        bytes: Box<[u8]>,
+        /// From where.
+        address: PeerAddr,
+        /// Which address of ours it came to.
+        local: Option<LocalAddr>,
+    },
+    /// A message to be sent in a session of the other shard.
+    ToSeal {
+        /// The session.
+        session: SessionId,
+        /// The message.
+        plaintext: Box<[u8]>,
+    },
+    /// A session stands whose identity belongs to an endpoint of the other shard.
+    Bind {
+        /// Its slot.
+        slot: u32,
+        /// Its name.
+        endpoint: Arc<str>,
+        /// The peer of the session.
+        sender: Sender,
+    },
+    /// A session of the other shard is of no use any more.
+    Close {
+        /// The session.
+        session: SessionId,
+        /// Only if it is of this identity.
+        identity: Option<u64>,
+    },
+    /// A handshake failed whose identity belongs to an endpoint of the other shard.
+    Trouble {
+        /// Its slot.
+        slot: u32,
+        /// Its name.
+        endpoint: Arc<str>,
+        /// What happened.
+        detail: String,
+    },
 }
 
 /// The receiving end of a shard's queue.
@@ -65,11 +112,11 @@ impl Handoffs {
         self.outlets.len() as u8
     }
 
-    /// Hands a datagram over at the end of the turn. Returns whether there was room for it.
-    pub fn push(&mut self, shard: u8, datagram: HandedOff) -> bool {
+    /// Hands something over at the end of the turn. Returns whether there was room for it.
+    pub fn push(&mut self, shard: u8, handed: HandedOff) -> bool {
         match self.outlets.get_mut(usize::from(shard)) {
             Some((_, batch)) if batch.len() < BATCH => {
-                batch.push(datagram);
+                batch.push(handed);
                 true
             }
             _ => false,

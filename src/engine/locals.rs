@@ -9,7 +9,8 @@ pub struct Locals {
     known: Vec<LocalAddr>,
 }
 
-const UNSPECIFIED: u8 = u8::MAX;
+/// Stands for none in particular.
+pub const UNSPECIFIED: u8 = u8::MAX;
 
 impl Locals {
     /// The number of an address.

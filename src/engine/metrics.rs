@@ -10,8 +10,10 @@ use super::endpoint::outputs::{
 };
 use super::view::SecurityMode;
 
+mod dtls;
 mod render;
 
+pub use dtls::DtlsMetrics;
 pub use render::EngineMetrics;
 
 /// A counter with one writer: no locked instruction, and a reader sees a recent value.
@@ -23,6 +25,12 @@ impl Counter {
     #[inline]
     pub fn add(&self, n: u64) {
         self.0.store(self.0.load(Relaxed).wrapping_add(n), Relaxed);
+    }
+
+    /// Takes over a count that is kept elsewhere. Only the owning shard may call this.
+    #[inline]
+    pub fn set(&self, n: u64) {
+        self.0.store(n, Relaxed);
     }
 
     /// The count.
@@ -91,13 +99,11 @@ pub enum Rejection {
     Quarantined,
     /// Not sent: the peer is not verified and has had three times what it sent.
     Amplification,
-    /// Not sent: the DTLS session of the device is over.
-    NoSession,
 }
 
 impl Rejection {
     /// All rejections, in the order of their indices.
-    pub const ALL: [Self; 17] = [
+    pub const ALL: [Self; 16] = [
         Self::Malformed,
         Self::TooLarge,
         Self::BadOption,
@@ -114,7 +120,6 @@ impl Rejection {
         Self::Handoff,
         Self::Quarantined,
         Self::Amplification,
-        Self::NoSession,
     ];
 
     /// Stable name, as in the `reason` label.
@@ -137,7 +142,6 @@ impl Rejection {
             Self::Handoff => "handoff",
             Self::Quarantined => "quarantined",
             Self::Amplification => "amplification",
-            Self::NoSession => "no_session",
         }
     }
 }
@@ -178,6 +182,15 @@ pub enum Direction {
     In,
     /// To a device.
     Out,
+}
+
+/// The sockets of a shard.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Socket {
+    /// Plain CoAP.
+    Plain,
+    /// DTLS.
+    Secured,
 }
 
 /// Response codes the registration interface gives, in the order of their indices.
@@ -252,8 +265,10 @@ pub struct ShardMetrics {
     pub history_lost: Counter,
     /// Entries of transport logs.
     pub log_entries: Counter,
-    /// Datagrams the kernel dropped because the socket buffer was full.
-    pub kernel_drops: Counter,
+    /// Datagrams the kernel dropped because the buffer of the socket was full, by [`Socket`].
+    pub kernel_drops: [Counter; 2],
+    /// DTLS.
+    pub dtls: DtlsMetrics,
     /// Datagrams the kernel refused to send.
     pub send_errors: Counter,
     /// Microseconds the shard was not asleep.
@@ -312,12 +327,13 @@ impl ShardMetrics {
         self.rejected[reason as usize].add(1);
     }
 
-    /// Takes over the running total, which wraps, of what the kernel dropped at the shard's socket.
-    pub fn kernel_dropped(&self, total: u32) {
+    /// Takes over the running total, which wraps, of what the kernel dropped at a socket.
+    pub fn kernel_dropped(&self, socket: Socket, total: u32) {
+        let drops = &self.kernel_drops[socket as usize];
         // What was counted so far is the total before, but for its overflows.
-        let new = total.wrapping_sub(self.kernel_drops.get() as u32) as i32;
+        let new = total.wrapping_sub(drops.get() as u32) as i32;
         if let Ok(new) = u64::try_from(new) {
-            self.kernel_drops.add(new);
+            drops.add(new);
         }
     }
 
@@ -383,8 +399,8 @@ mod tests {
     fn the_kernels_running_total_of_drops_is_counted_once_and_past_its_overflow() {
         let metrics = ShardMetrics::default();
         let counted = |total| {
-            metrics.kernel_dropped(total);
-            metrics.kernel_drops.get()
+            metrics.kernel_dropped(Socket::Secured, total);
+            metrics.kernel_drops[1].get()
         };
         assert_eq!(counted(5), 5);
         assert_eq!(counted(5), 5);

@@ -28,6 +28,17 @@ pub trait StateStore: fmt::Debug + Send + Sync + 'static {
     fn read(&self, shard: u8, take: &mut dyn FnMut(u32, &[u8]) -> Fate)
     -> Result<Read, StateError>;
 
+    /// Gives all DTLS sessions of a shard, and does with each what `take` says; one set aside is
+    /// removed.
+    ///
+    /// # Errors
+    /// The storage cannot be read or written. Single sessions that cannot be read are removed.
+    fn read_sessions(
+        &self,
+        shard: u8,
+        take: &mut dyn FnMut(u32, &[u8]) -> Fate,
+    ) -> Result<Read, StateError>;
+
     /// Forgets all records of profiles but these: no record of an endpoint refers to another one.
     ///
     /// # Errors
@@ -79,6 +90,8 @@ pub struct StateBatch {
     pub shard: u8,
     /// Slots and where in `bytes` their new records are; `None` removes the record.
     pub records: Vec<(u32, Option<Range<usize>>)>,
+    /// The same for DTLS sessions: their keys are in it, so the storage encrypts it.
+    pub sessions: Vec<(u32, Option<Range<usize>>)>,
     /// Bytes of the records.
     pub bytes: Vec<u8>,
     /// Profiles that records refer to and that this shard has not handed over before.
@@ -125,6 +138,31 @@ pub struct Restored {
     pub unreadable: u64,
     /// Records of shards that no longer exist.
     pub left_behind: u64,
+    /// DTLS sessions.
+    pub sessions: RestoredSessions,
+}
+
+/// What became of the records of DTLS sessions at the start.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+pub struct RestoredSessions {
+    /// Sessions that go on.
+    pub restored: u64,
+    /// Sessions whose identity does not hold any more.
+    pub revoked: u64,
+    /// Records that could not be read: those devices begin new sessions.
+    pub unreadable: u64,
+}
+
+impl RestoredSessions {
+    /// Counts by stable name, as in the `result` label.
+    #[must_use]
+    pub const fn by_result(&self) -> [(&'static str, u64); 3] {
+        [
+            ("restored", self.restored),
+            ("revoked", self.revoked),
+            ("unreadable", self.unreadable),
+        ]
+    }
 }
 
 impl Restored {
@@ -154,6 +192,9 @@ impl std::ops::AddAssign for Restored {
         self.full += other.full;
         self.unreadable += other.unreadable;
         self.left_behind += other.left_behind;
+        self.sessions.restored += other.sessions.restored;
+        self.sessions.revoked += other.sessions.revoked;
+        self.sessions.unreadable += other.sessions.unreadable;
     }
 }
 

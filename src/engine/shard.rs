@@ -8,9 +8,10 @@ use std::rc::Weak;
 use std::sync::Arc;
 
 use arc_swap::ArcSwap;
+use hashbrown::HashMap;
 use tokio::sync::{mpsc, oneshot};
 
-use crate::net::mmsg::OutDatagram;
+use crate::net::mmsg::{OutDatagram, ReceivedMut};
 use crate::net::{LocalAddr, PeerAddr};
 use crate::proto::coap::block::Assembler;
 use crate::proto::lwm2m::link::LinkInterner;
@@ -19,6 +20,7 @@ use crate::proto::time::{Now, Tick, Wheel};
 
 use super::arrivals::Arrivals;
 use super::command::Command;
+use super::credentials::Credentials;
 use super::config::EngineConfig;
 use super::directory::Directory;
 use super::endpoint::identity::IdentityKey;
@@ -30,12 +32,13 @@ use super::history::{Measured, Outlet};
 use super::locals::Locals;
 use super::metrics::ShardMetrics;
 use super::newcomers::Newcomers;
-use super::peer::Peer;
+use super::peer::{Peer, Session};
 use super::profiles::{KnownProfiles, Profiles};
 use super::slab::Slab;
 use super::trace::Tracing;
 
 mod answers;
+mod bodies;
 mod dispatch;
 mod inspect;
 mod keep;
@@ -81,6 +84,8 @@ pub struct Shared {
     pub profiles: Profiles,
     /// Object definitions in force.
     pub models: ArcSwap<ObjectModels>,
+    /// Who may speak for which endpoint; `None` where no device has credentials.
+    pub credentials: Option<Arc<dyn Credentials>>,
     /// Who waits for a device to register.
     pub arrivals: Arrivals,
     /// Where values for a history go.
@@ -138,7 +143,7 @@ pub struct Shard {
     metrics: Arc<ShardMetrics>,
     endpoints: Slab,
     wheel: Wheel,
-    bodies: Assembler<router::BodyKey>,
+    bodies: Assembler<bodies::BodyKey>,
     links: LinkInterner,
     newcomers: Newcomers,
     locals: Locals,
@@ -146,6 +151,10 @@ pub struct Shard {
     now: Now,
     out: Outputs,
     outbox: Vec<OutDatagram>,
+    secure: Option<Box<secure::Secure>>,
+    /// By slot the session that a registration had before its newest one, until that has carried
+    /// data.
+    superseded: HashMap<u32, Session>,
     fired: Vec<u32>,
     events: Vec<Event>,
     event_bus: mpsc::Sender<Vec<Event>>,
@@ -186,7 +195,7 @@ impl Shard {
             index,
             count: handoffs.shards(),
             wheel: Wheel::new(Tick::ZERO),
-            bodies: router::assembler(config, &mut rng),
+            bodies: bodies::assembler(config, &mut rng),
             links: LinkInterner::new(MAX_SHARED_LISTS, [rng.u64(..), rng.u64(..)]),
             newcomers: Newcomers::new(config.newcomers_per_second),
             locals: Locals::default(),
@@ -196,6 +205,8 @@ impl Shard {
             endpoints: Slab::default(),
             out: Outputs::default(),
             outbox: Vec::new(),
+            secure: None,
+            superseded: HashMap::new(),
             fired: Vec::new(),
             events: Vec::new(),
             event_bus,
@@ -251,6 +262,7 @@ impl Shard {
         }
         self.fired = fired;
         self.bodies.expire(tick);
+        self.poll_dtls();
         self.roll_out();
         more
     }
@@ -262,6 +274,7 @@ impl Shard {
         self.metrics.bodies.set(self.bodies.transfers() as i64);
         self.metrics.endpoints.set(self.endpoints.len() as i64);
         self.handoffs.flush(&self.metrics);
+        self.count_dtls();
         self.save();
         if !self.events.is_empty() {
             let events = std::mem::take(&mut self.events);
@@ -301,6 +314,7 @@ impl Shard {
         let rollout = self.rollout.as_ref();
         let next_part = rollout.map(|_| self.now.tick.plus_millis(rollout::PERIOD_MILLIS));
         let times = self.wheel.next_wake().into_iter().chain(next_part);
+        let times = times.chain(self.next_dtls_wake());
         times.chain(self.next_save()).min()
     }
 
@@ -328,16 +342,51 @@ impl Shard {
         self.command(command)
     }
 
-    /// Takes a datagram that another shard received.
-    pub fn on_handoff(&mut self, handed: &HandedOff) {
-        let datagram = Datagram {
-            bytes: &handed.bytes,
-            peer: handed.peer,
-            address: handed.address,
-            owner: handed.owner.as_ref(),
-            local: handed.local,
-            truncated: false,
-        };
-        self.on_datagram(&datagram, Origin::Shard);
+    /// Takes what another shard hands over.
+    pub fn on_handoff(&mut self, handed: HandedOff) {
+        match handed {
+            HandedOff::Message {
+                bytes,
+                peer,
+                address,
+                owner,
+                local,
+            } => {
+                let datagram = Datagram {
+                    bytes: &bytes,
+                    peer,
+                    address,
+                    owner: owner.as_ref(),
+                    local,
+                    truncated: false,
+                };
+                self.on_datagram(&datagram, Origin::Shard);
+            }
+            HandedOff::Record {
+                mut bytes,
+                address,
+                local,
+            } => {
+                let received = ReceivedMut {
+                    bytes: &mut bytes,
+                    peer: address,
+                    local,
+                    truncated: false,
+                };
+                self.on_record(received, Origin::Shard);
+            }
+            HandedOff::ToSeal { session, plaintext } => self.seal_for_other(session, &plaintext),
+            HandedOff::Bind {
+                slot,
+                endpoint,
+                sender,
+            } => self.bind_here(slot, &endpoint, sender),
+            HandedOff::Close { session, identity } => self.close_for_other(session, identity),
+            HandedOff::Trouble {
+                slot,
+                endpoint,
+                detail,
+            } => self.note_trouble(slot, &endpoint, detail),
+        }
     }
 }

@@ -15,14 +15,17 @@ use std::time::Duration;
 
 use actix::{Actor, AsyncContext as _, Context, Handler, Message, System};
 use actix_rt::Arbiter;
+use sha2::{Digest as _, Sha256};
 use tokio::sync::{broadcast, mpsc, oneshot};
 
 use crate::net::socket::{BindError, ShardSocket, SocketGroup, SocketOptions};
-use crate::net::steer::{self, Program, Steering};
+use crate::net::steer::{self, CID_SHARD_OFFSET, Program, Steering};
+use crate::proto::dtls::{ServerContexts, SetupError};
 
 use super::bus;
 use super::command::Command;
 use super::config::EngineConfig;
+use super::credentials::{Lookups, Security};
 use super::directory::Directory;
 use super::endpoint::identity::IdentityKey;
 use super::endpoint::plan::ProfilePlan;
@@ -32,7 +35,7 @@ use super::handoff;
 use super::metrics::{EngineMetrics, ShardMetrics};
 use super::persistence::{Persistence, Restored, StateError, StateStore};
 use super::profiles::{DEFAULT_PROFILE, Profiles};
-use super::shard::run::{Clock, Parts, ShardActor};
+use super::shard::run::{Clock, Parts, ShardActor, Sockets};
 use super::shard::{Shard, Shared};
 
 /// Why the engine did not start.
@@ -50,6 +53,9 @@ pub enum StartError {
     /// The endpoints that were kept cannot be read.
     #[error(transparent)]
     State(#[from] StateError),
+    /// DTLS cannot be served.
+    #[error(transparent)]
+    Dtls(#[from] SetupError),
     /// The supervisor ended before it reported.
     #[error("the supervisor thread ended while the engine was starting")]
     Supervisor,
@@ -83,16 +89,18 @@ pub struct RunningEngine {
 pub fn prepare(config: EngineConfig) -> Result<PreparedEngine, StartError> {
     let mut secret = [0; 32];
     getrandom::fill(&mut secret)?;
-    prepared(config, secret, None)
+    prepared(config, secret, None, None)
 }
 
-/// The same, with endpoints that survive a restart in `store`.
+/// The same, with endpoints and DTLS sessions that survive a restart in `store`, and devices that have
+/// credentials.
 ///
 /// # Errors
 /// As [`prepare`], or the store fails.
 pub fn prepare_kept(
     config: EngineConfig,
     store: Arc<dyn StateStore>,
+    security: Option<Security>,
 ) -> Result<PreparedEngine, StartError> {
     let begun = store.begin(config.shard_count() as u8)?;
     let mut plans = HashMap::new();
@@ -115,16 +123,18 @@ pub fn prepare_kept(
         },
         left_behind: begun.left_behind,
     };
-    prepared(config, begun.secret, Some(keeping))
+    prepared(config, begun.secret, Some(keeping), security)
 }
 
 fn prepared(
     config: EngineConfig,
     secret: [u8; 32],
     keeping: Option<Keeping>,
+    security: Option<Security>,
 ) -> Result<PreparedEngine, StartError> {
     let count = config.shard_count();
-    let (sockets, listeners) = listen(&config, count)?;
+    let contexts = security.as_ref().and_then(|all| all.contexts.clone());
+    let (sockets, listeners) = listen(&config, count, contexts.is_some())?;
     let keys = (getrandom::u64()?, getrandom::u64()?);
     let unknown = config.allow_unknown.then_some(DEFAULT_PROFILE);
     let shared = Arc::new(Shared {
@@ -132,6 +142,7 @@ fn prepared(
         keys: IdentityKey::new(secret),
         profiles: Profiles::new(ProfilePlan::built_in_default()),
         models: Default::default(),
+        credentials: security.map(|security| security.credentials),
         arrivals: Default::default(),
         history: Default::default(),
         tracing: Default::default(),
@@ -151,15 +162,26 @@ fn prepared(
     let mut seeds = fastrand::Rng::with_seed(getrandom::u64()?);
     let (restored, reports) = std::sync::mpsc::channel();
     let all_restored = Arc::new(Barrier::new(count + 1));
+    let (lookups, waiting) = Lookups::queue();
+    let dtls = contexts.map(|contexts| Dtls {
+        contexts,
+        lookups,
+        secret: dtls_secret(&secret),
+    });
+    let mut dtls: Vec<_> = (0..count).map(|_| dtls.clone()).collect();
+    if let Some(credentials) = &shared.credentials {
+        waiting.serve(Arc::clone(credentials), commands.clone())?;
+    }
     let starts = sockets
         .into_iter()
         .zip(handoff::connect(count as u8))
         .zip(queues)
         .enumerate()
         .map(
-            |(index, ((socket, (inlet, handoffs)), commands))| ShardStart {
+            |(index, ((sockets, (inlet, handoffs)), commands))| ShardStart {
                 index: index as u8,
-                socket,
+                sockets,
+                dtls: dtls[index].take(),
                 inlet,
                 handoffs,
                 commands,
@@ -203,31 +225,95 @@ struct Keeping {
 }
 
 /// What each shard says before its first turn.
-type Report = Result<(Restored, HashSet<u64>), StateError>;
+type Report = Result<(Restored, HashSet<u64>), ShardError>;
 
-/// Opens a socket for each shard, or none at all.
-fn listen(config: &EngineConfig, count: usize) -> Result<(Sockets, Listeners), StartError> {
-    let Some(address) = config.coap else {
-        return Ok(((0..count).map(|_| None).collect(), Vec::new()));
+/// Why a shard does not start.
+enum ShardError {
+    State(StateError),
+    Dtls(SetupError),
+}
+
+impl From<ShardError> for StartError {
+    fn from(error: ShardError) -> Self {
+        match error {
+            ShardError::State(error) => Self::State(error),
+            ShardError::Dtls(error) => Self::Dtls(error),
+        }
+    }
+}
+
+/// What a shard needs to serve DTLS.
+#[derive(Clone)]
+struct Dtls {
+    contexts: Arc<ServerContexts>,
+    lookups: Lookups,
+    secret: [u8; 32],
+}
+
+/// The secret of the DTLS layer, the same for as long as that of the names.
+fn dtls_secret(secret: &[u8; 32]) -> [u8; 32] {
+    let hash = Sha256::new().chain_update(b"rookery dtls 1");
+    hash.chain_update(secret).finalize().into()
+}
+
+/// Opens sockets for each shard; one for DTLS only where the server has something to show.
+fn listen(
+    config: &EngineConfig,
+    count: usize,
+    has_identity: bool,
+) -> Result<(Vec<StartSockets>, Listeners), StartError> {
+    let shards = count as u32;
+    let by_source = Program::by_source(shards);
+    let secured = config.coaps.filter(|_| has_identity);
+    let by_cid = match config.dtls.cid_length {
+        Some(1..) => Program::by_connection_id(shards, CID_SHARD_OFFSET),
+        _ => Program::by_source(shards),
     };
+    let mut sockets: Vec<_> = (0..count).map(|_| StartSockets::default()).collect();
+    let mut listeners = Vec::new();
+    if let Some(address) = config.coap {
+        let group = open(config, address, count, &by_source)?;
+        listeners.extend(group.first().map(|socket| ("coap", socket.local_addr())));
+        for (shard, socket) in sockets.iter_mut().zip(group) {
+            shard.plain = Some(socket);
+        }
+    }
+    if let Some(address) = secured {
+        let group = open(config, address, count, &by_cid)?;
+        listeners.extend(group.first().map(|socket| ("coaps", socket.local_addr())));
+        for (shard, socket) in sockets.iter_mut().zip(group) {
+            shard.secured = Some(socket);
+        }
+    }
+    Ok((sockets, listeners))
+}
+
+/// Opens the sockets of one listener.
+fn open(
+    config: &EngineConfig,
+    address: SocketAddr,
+    count: usize,
+    program: &Program,
+) -> Result<Vec<ShardSocket>, StartError> {
     let options = SocketOptions {
         recv_buffer: config.recv_buffer,
         send_buffer: config.send_buffer,
     };
     let sockets = SocketGroup::bind(address, count, &options)?;
     report_buffers(&sockets, &options);
-    if let Steering::KernelHash(reason) = steer::attach(&sockets, &Program::by_source(count as u32))
-    {
-        tracing::warn!(%reason, "cannot steer datagrams to shards; the kernel spreads them");
+    if let Steering::KernelHash(reason) = steer::attach(&sockets, program) {
+        tracing::warn!(%address, %reason, "cannot steer datagrams to shards; the kernel spreads them");
     }
-    let listeners = sockets.first().map(|socket| ("coap", socket.local_addr()));
-    Ok((
-        sockets.into_iter().map(Some).collect(),
-        listeners.into_iter().collect(),
-    ))
+    Ok(sockets)
 }
 
-type Sockets = Vec<Option<ShardSocket>>;
+/// The sockets of a shard that has not started.
+#[derive(Default)]
+struct StartSockets {
+    plain: Option<ShardSocket>,
+    secured: Option<ShardSocket>,
+}
+
 type Listeners = Vec<(&'static str, SocketAddr)>;
 
 impl PreparedEngine {
@@ -295,7 +381,7 @@ impl PreparedEngine {
         }
         // Shards hand profiles over in their turns, which begin after this.
         if let (Some(store), None) = (&store, &failure) {
-            failure = store.keep_plans(&used).err();
+            failure = store.keep_plans(&used).err().map(ShardError::State);
         }
         all_restored.wait();
         if let Some(error) = failure {
@@ -357,7 +443,8 @@ const MISSED_PULSES: u32 = 3;
 /// Everything a shard is made of that can cross a thread.
 struct ShardStart {
     index: u8,
-    socket: Option<ShardSocket>,
+    sockets: StartSockets,
+    dtls: Option<Dtls>,
     inlet: handoff::Inlet,
     handoffs: handoff::Handoffs,
     commands: mpsc::Receiver<Command>,
@@ -427,9 +514,16 @@ impl ShardStart {
             self.event_bus,
             self.seed,
         );
-        let report = match self.persistence {
-            Some(persistence) => shard.restore(self.clock.now(), persistence),
-            None => Ok(Default::default()),
+        let served = self.dtls.map_or(Ok(()), |dtls| {
+            shard.serve_dtls(dtls.secret, dtls.contexts, dtls.lookups)
+        });
+        let report = match (served, self.persistence) {
+            (Err(error), _) => Err(ShardError::Dtls(error)),
+            (Ok(()), Some(persistence)) => {
+                let restored = shard.restore(self.clock.now(), persistence);
+                restored.map_err(ShardError::State)
+            }
+            (Ok(()), None) => Ok(Default::default()),
         };
         let failed = report.is_err();
         // Nobody waits when another shard has failed.
@@ -440,7 +534,10 @@ impl ShardStart {
         }
         ShardActor::new(Parts {
             shard: Rc::new(RefCell::new(shard)),
-            socket: self.socket.map(Rc::new),
+            sockets: Sockets {
+                plain: self.sockets.plain.map(Rc::new),
+                secured: self.sockets.secured.map(Rc::new),
+            },
             inlet: self.inlet,
             commands: self.commands,
             metrics,

@@ -9,10 +9,13 @@ use std::sync::Arc;
 
 use crate::services::engine::{Begun, Fate, Read, StateBatch, StateError, StateStore};
 
+mod sealed;
 mod tables;
 mod writer;
 
+use sealed::Sealer;
 use tables::{Tables, failed};
+
 use writer::Writer;
 
 /// Version of the stored format that this build reads and writes.
@@ -38,6 +41,14 @@ pub enum OpenStateError {
     #[error("cannot create {}: {source}", path.display())]
     Directory {
         /// The directory.
+        path: PathBuf,
+        /// Why.
+        source: io::Error,
+    },
+    /// The key of DTLS sessions cannot be read or made.
+    #[error("cannot read or make {}, the key under which DTLS sessions are kept: {source}", path.display())]
+    Key {
+        /// The file.
         path: PathBuf,
         /// Why.
         source: io::Error,
@@ -111,7 +122,11 @@ impl EmbeddedState {
             path: path.clone(),
             detail,
         };
-        let tables = Tables::open(&path).map_err(|error| match error {
+        let sealer = Sealer::open(data).map_err(|source| OpenStateError::Key {
+            path: data.join(sealed::KEY_FILE),
+            source,
+        })?;
+        let tables = Tables::open(&path, Arc::new(sealer)).map_err(|error| match error {
             fjall::Error::Locked => OpenStateError::InUse { path: path.clone() },
             other => unusable(other.to_string()),
         })?;
@@ -238,6 +253,19 @@ impl StateStore for EmbeddedState {
         Ok(Read {
             unreadable: unreadable.len() as u64,
         })
+    }
+
+    fn read_sessions(
+        &self,
+        shard: u8,
+        take: &mut dyn FnMut(u32, &[u8]) -> Fate,
+    ) -> Result<Read, StateError> {
+        let first = u32::from(shard) << tables::SLOT_BITS;
+        let last = first | tables::SLOT_MASK;
+        let unreadable = self.tables.get()?.read_sessions(first..=last, |key, record| {
+            take(key & tables::SLOT_MASK, record) == Fate::Keep
+        })?;
+        Ok(Read { unreadable })
     }
 
     fn keep_plans(&self, used: &std::collections::HashSet<u64>) -> Result<(), StateError> {

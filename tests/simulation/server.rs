@@ -104,7 +104,7 @@ impl Server {
             batches.push(batch);
         }
         self.turn(now, at, |shard| {
-            for handed in batches.iter().flatten() {
+            for handed in batches.into_iter().flatten() {
                 shard.on_handoff(handed);
             }
         })

@@ -104,6 +104,13 @@ pub enum Input<'a> {
         /// What it was before.
         old: &'a ProfilePlan,
     },
+    /// The credentials that the device registered with do not hold any more.
+    Revoked,
+    /// A handshake of the device failed.
+    Trouble {
+        /// What happened, in words.
+        detail: String,
+    },
     /// Somebody wants it no more.
     CancelCommand {
         /// The command.
@@ -234,6 +241,11 @@ impl EndpointCore {
             Input::NewPlan { old } => return self.on_new_plan(old, turn),
             Input::Command { ticket, request } => self.on_command(ticket, request, turn),
             Input::CancelCommand { ticket } => self.on_cancel_command(ticket, turn),
+            Input::Revoked => self.on_revoked(turn),
+            Input::Trouble { detail } => {
+                let (now, reason) = (turn.now.wall, "dtls_handshake");
+                self.problems.note(now, reason, None, detail, turn.out);
+            }
         }
         self.proceed(turn);
         let flights = self.conversation.as_ref().map(|c| &c.flights);
@@ -454,6 +466,17 @@ impl EndpointCore {
         turn.out.happened(|| Happening::Deregistered);
         turn.out
             .log(Severity::Info, || "info: Client unRegistration".to_owned());
+    }
+
+    fn on_revoked(&mut self, turn: &mut Turn<'_>) {
+        if self.registration.is_none() {
+            return;
+        }
+        self.end_registration(turn.out);
+        turn.out.happened(|| Happening::Deregistered);
+        turn.out.log(Severity::Info, || {
+            "info: Client unRegistration: its credentials have changed".to_owned()
+        });
     }
 
     fn on_timer(&mut self, turn: &mut Turn<'_>) {

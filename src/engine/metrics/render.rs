@@ -48,6 +48,7 @@ impl EngineMetrics {
         let mut out = Text(text);
         self.registrations(&mut out);
         self.traffic(&mut out);
+        self.dtls(&mut out);
         self.values(&mut out);
         self.shard_state(&mut out);
     }
@@ -209,7 +210,7 @@ impl EngineMetrics {
         );
         out.single(
             "lwm2m_udp_receive_drops_total",
-            self.sum(|m| &m.kernel_drops),
+            self.sum(|m| &m.kernel_drops[0]) + self.sum(|m| &m.kernel_drops[1]),
         );
         out.single("lwm2m_udp_send_errors_total", self.sum(|m| &m.send_errors));
         out.single("lwm2m_profile_rollout_slots", self.gauge(|m| &m.rollout));
@@ -239,34 +240,34 @@ impl EngineMetrics {
         }
     }
 
-    fn sum(&self, of: impl Fn(&ShardMetrics) -> &Counter) -> u64 {
+    pub(super) fn sum(&self, of: impl Fn(&ShardMetrics) -> &Counter) -> u64 {
         self.shards.iter().map(|metrics| of(metrics).get()).sum()
     }
 
-    fn gauge(&self, of: impl Fn(&ShardMetrics) -> &Gauge) -> i64 {
+    pub(super) fn gauge(&self, of: impl Fn(&ShardMetrics) -> &Gauge) -> i64 {
         self.shards.iter().map(|metrics| of(metrics).get()).sum()
     }
 }
 
-struct Text<'a>(&'a mut String);
+pub(super) struct Text<'a>(&'a mut String);
 
 impl Text<'_> {
-    fn family(&mut self, name: &str) {
+    pub(super) fn family(&mut self, name: &str) {
         write_header(self.0, name);
     }
 
-    fn single(&mut self, name: &str, n: impl Display) {
+    pub(super) fn single(&mut self, name: &str, n: impl Display) {
         self.family(name);
         self.line(format_args!("{name} {n}"));
     }
 
-    fn nonzero(&mut self, n: u64, line: std::fmt::Arguments<'_>) {
+    pub(super) fn nonzero(&mut self, n: u64, line: std::fmt::Arguments<'_>) {
         if n > 0 {
             self.line(line);
         }
     }
 
-    fn line(&mut self, line: std::fmt::Arguments<'_>) {
+    pub(super) fn line(&mut self, line: std::fmt::Arguments<'_>) {
         // Writing to a String cannot fail.
         let _ = self.0.write_fmt(line);
         self.0.push('\n');

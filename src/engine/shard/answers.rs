@@ -8,7 +8,7 @@ use crate::engine::peer::Peer;
 use crate::proto::coap::exchange::Answer;
 use crate::proto::coap::{Code, MessageType, MessageView, MessageWriter};
 
-use super::router::body_key;
+use super::bodies::body_key;
 use super::{Datagram, Shard};
 
 /// Stands in the deduplication ring for a message that waits in a mailbox.

@@ -36,6 +36,19 @@ pub struct Sender {
     pub datagram_len: usize,
 }
 
+impl Sender {
+    /// The sender of a datagram.
+    #[must_use]
+    pub const fn of(datagram: &Datagram<'_>) -> Self {
+        Self {
+            peer: datagram.peer,
+            address: datagram.address,
+            local: datagram.local,
+            datagram_len: datagram.bytes.len(),
+        }
+    }
+}
+
 impl Shard {
     /// Takes a message to its endpoint; `body` is its whole body when it came in blocks.
     pub(super) fn deliver(
@@ -85,12 +98,7 @@ impl Shard {
                 else {
                     return;
                 };
-                let sender = Sender {
-                    peer: datagram.peer,
-                    address: datagram.address,
-                    local: datagram.local,
-                    datagram_len: datagram.bytes.len(),
-                };
+                let sender = Sender::of(datagram);
                 self.run_message(slot, &mut core, view, sender, route, body.as_deref());
                 self.put_back(slot, core);
             }

@@ -58,6 +58,13 @@ impl Shard {
                 let _ = reply.send(self.begin_trace(slot, &endpoint, messages));
             }
             Command::LookAtProfiles => self.take_over_profiles(),
+            Command::Decided(answer) => self.on_decided(*answer),
+            Command::Revoke { endpoint, identity } => self.revoke(&endpoint, identity),
+            Command::RevokeUnknown => self.revoke_unknown(),
+            Command::Show(contexts) => self.show(contexts),
+            Command::Locate { session, reply } => {
+                let _ = reply.send(self.address_of_session(session).map(Into::into));
+            }
             Command::Readmit { slot, endpoint } => self.readmit(slot, &endpoint),
             Command::Remove {
                 slot,

@@ -34,6 +34,9 @@ pub(super) struct Keeper {
     /// Slots of earlier intervals that wait to be handed over.
     saving: Vec<u32>,
     interval: u64,
+    /// The same for DTLS sessions.
+    changed_sessions: Vec<u32>,
+    saving_sessions: Vec<u32>,
     /// Profiles that storage knows from this shard.
     plans: HashMap<(ProfileId, u16), u64>,
     /// What storage did not take.
@@ -47,13 +50,33 @@ impl Keeper {
             changed: Vec::new(),
             saving: Vec::new(),
             interval: 0,
+            changed_sessions: Vec::new(),
+            saving_sessions: Vec::new(),
             plans: HashMap::new(),
             returned: None,
         }
     }
 
     fn has_work(&self) -> bool {
-        !self.changed.is_empty() || !self.saving.is_empty() || self.returned.is_some()
+        !self.changed.is_empty()
+            || !self.changed_sessions.is_empty()
+            || self.is_saving()
+            || self.returned.is_some()
+    }
+
+    fn is_saving(&self) -> bool {
+        !self.saving.is_empty() || !self.saving_sessions.is_empty()
+    }
+
+    /// What changed in this interval is due.
+    fn take_changed(&mut self) {
+        self.saving = mem::take(&mut self.changed);
+        self.saving_sessions = mem::take(&mut self.changed_sessions);
+    }
+
+    /// A DTLS session, or that it went, is to be kept.
+    pub(super) fn mark_session(&mut self, slot: u32) {
+        self.changed_sessions.push(slot);
     }
 }
 
@@ -73,7 +96,7 @@ impl Shard {
     /// When changes are to be handed over next.
     pub(super) fn next_save(&self) -> Option<Tick> {
         let keeper = self.keeper.as_ref().filter(|keeper| keeper.has_work())?;
-        Some(if keeper.saving.is_empty() && keeper.returned.is_none() {
+        Some(if !keeper.is_saving() && keeper.returned.is_none() {
             Tick::from_millis((self.now.tick.as_millis() / INTERVAL_MILLIS + 1) * INTERVAL_MILLIS)
         } else {
             self.now.tick.plus_millis(1)
@@ -84,11 +107,11 @@ impl Shard {
     pub(super) fn save(&mut self) {
         let now = self.now.tick.as_millis() / INTERVAL_MILLIS;
         if let Some(keeper) = &mut self.keeper
-            && keeper.saving.is_empty()
+            && !keeper.is_saving()
             && keeper.interval != now
         {
             keeper.interval = now;
-            keeper.saving = mem::take(&mut keeper.changed);
+            keeper.take_changed();
         }
         self.save_portion();
     }
@@ -99,8 +122,8 @@ impl Shard {
             let Some(keeper) = &mut self.keeper else {
                 break;
             };
-            if keeper.saving.is_empty() {
-                keeper.saving = mem::take(&mut keeper.changed);
+            if !keeper.is_saving() {
+                keeper.take_changed();
             }
             if !keeper.has_work() {
                 return true;
@@ -119,7 +142,7 @@ impl Shard {
             None => self.batch(&mut keeper),
         };
         if let Some(batch) = batch {
-            let records = batch.records.len() as u64;
+            let records = (batch.records.len() + batch.sessions.len()) as u64;
             match keeper.persistence.store.submit(batch) {
                 Ok(()) => self.metrics.state_records.add(records),
                 Err(batch) => {
@@ -137,7 +160,7 @@ impl Shard {
     }
 
     fn batch(&mut self, keeper: &mut Keeper) -> Option<StateBatch> {
-        if keeper.saving.is_empty() {
+        if !keeper.is_saving() {
             return None;
         }
         let mut batch = StateBatch {
@@ -183,7 +206,12 @@ impl Shard {
             }
         }
         keeper.changed.append(&mut wait);
-        (!batch.records.is_empty()).then_some(batch)
+        while batch.sessions.len() < PORTION
+            && let Some(slot) = keeper.saving_sessions.pop()
+        {
+            self.store_session(slot, &mut batch);
+        }
+        (!batch.records.is_empty() || !batch.sessions.is_empty()).then_some(batch)
     }
 }
 
@@ -197,8 +225,8 @@ pub(super) fn changes(input: &Input<'_>) -> bool {
             }
             Route::Update | Route::Acknowledgement => false,
         },
-        Input::Command { .. } | Input::NewPlan { .. } => true,
-        Input::Timer | Input::CancelCommand { .. } => false,
+        Input::Command { .. } | Input::NewPlan { .. } | Input::Revoked => true,
+        Input::Trouble { .. } | Input::Timer | Input::CancelCommand { .. } => false,
     }
 }
 

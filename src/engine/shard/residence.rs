@@ -81,6 +81,9 @@ impl Shard {
         self.drop_commands(core);
         self.logs.forget(slot);
         self.end_traces(slot);
+        if let Some(before) = self.superseded.remove(&slot) {
+            self.end_session(before, None);
+        }
         if let Some(entry) = self.endpoints.get(slot) {
             let peer = entry.head.peer;
             self.endpoints.remove(slot);
@@ -136,8 +139,21 @@ impl Shard {
         }
     }
 
-    /// The device is at another address from now on.
+    /// The device spoke from another address, or in another session: it is there from now on.
     pub(super) fn adopt(&mut self, slot: u32, sender: Sender) {
+        // What was still on its way in the session before must not bring it back there.
+        if self.is_superseded(slot, &sender.peer) {
+            return;
+        }
+        let before = self.endpoints.get(slot).and_then(|e| e.head.peer.session());
+        self.move_registration(slot, sender);
+        for session in before.into_iter().chain(self.superseded.remove(&slot)) {
+            self.end_session(session, None);
+        }
+    }
+
+    /// The endpoint is reached through another peer from now on.
+    pub(super) fn move_registration(&mut self, slot: u32, sender: Sender) {
         let local = self.locals.number(sender.local);
         let Some(entry) = self.endpoints.get_mut(slot) else {
             return;

@@ -73,6 +73,7 @@ impl Shard {
             report: Restored::default(),
         };
         let mut records = 0;
+        restart.report.sessions = self.restore_sessions(&store)?;
         let read = store.read(self.index, &mut |slot, record| {
             records += 1;
             if records % PULSE == 0 {

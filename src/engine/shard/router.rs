@@ -1,22 +1,19 @@
 //! From a datagram to the endpoint it is for.
 
-use std::hash::Hasher as _;
-
-use crate::proto::coap::block::{Assembled, Assembler, AssemblerLimits, hash_request, slice};
+use crate::proto::coap::block::slice;
 use crate::proto::coap::{
     Code, Header, MessageType, MessageView, MessageWriter, content_format, option,
 };
 use crate::proto::lwm2m::registration::RegisterParams;
 
+use super::bodies::Body;
 use super::{Datagram, Shard};
-use crate::engine::config::EngineConfig;
 use crate::engine::directory::{Admitted, Home, Standing};
-use crate::engine::endpoint::core::Route;
+use crate::engine::endpoint::core::{Presence, Route};
 use crate::engine::endpoint::registration::RegisterRequest;
 use crate::engine::endpoint::reply::Reply;
 use crate::engine::handoff::HandedOff;
 use crate::engine::metrics::{Direction, Interface, Rejection};
-use crate::engine::peer::Peer;
 
 /// Where a datagram came from.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -25,25 +22,6 @@ pub enum Origin {
     Socket,
     /// Another shard, which took this one for the right place: it goes no further.
     Shard,
-}
-
-/// Which transfer a block belongs to: the peer, the resource and the parameters (RFC 7959 §2.5).
-/// Not the token: real devices take a new one for each block.
-#[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
-pub struct BodyKey {
-    peer: Peer,
-    request: u64,
-}
-
-/// The Block1 reassembly of a shard.
-pub fn assembler(config: &EngineConfig, rng: &mut fastrand::Rng) -> Assembler<BodyKey> {
-    let limits = AssemblerLimits {
-        max_transfers: config.max_bodies,
-        max_body_bytes: config.max_body,
-        max_total_bytes: config.max_bodies_bytes,
-        ..AssemblerLimits::default()
-    };
-    Assembler::new(limits, rng)
 }
 
 /// Critical options the server role understands; Proxy-Uri and Proxy-Scheme to refuse them properly.
@@ -147,7 +125,11 @@ impl Shard {
         let head = self.endpoints.get(parts.slot).map(|slot| &slot.head);
         match head {
             Some(head) if head.salt as u16 == parts.salt => {
-                if head.peer != datagram.peer {
+                let known = match datagram.owner {
+                    Some(_) => self.may_speak(parts.slot, datagram),
+                    None => head.peer == datagram.peer,
+                };
+                if !known {
                     // A plain CoAP device that moved must update first; a Reset would end the
                     // observation of one that is about to.
                     return self.metrics.reject(Rejection::ForeignAddress);
@@ -249,18 +231,18 @@ impl Shard {
                 );
             }
         };
-        let Some(endpoint) = params.endpoint else {
-            let reply = Reply::refusal(
-                Code::FORBIDDEN,
-                "ep is missing and plain CoAP proves no identity",
-            );
-            return self.refuse(
-                datagram,
-                view,
-                Interface::Register,
-                Rejection::Forbidden,
-                &reply,
-            );
+        let endpoint = match self.who_registers(params.endpoint, datagram) {
+            Ok(endpoint) => endpoint,
+            Err(text) => {
+                let reply = Reply::refusal(Code::FORBIDDEN, text);
+                return self.refuse(
+                    datagram,
+                    view,
+                    Interface::Register,
+                    Rejection::Forbidden,
+                    &reply,
+                );
+            }
         };
         let (home, admitted) = match self.shared.directory.standing(endpoint) {
             Standing::Refused => {
@@ -301,6 +283,28 @@ impl Shard {
         };
         self.admit(slot, admitted);
         self.deliver(slot, datagram, view, Route::Register, body);
+    }
+
+    /// The endpoint that registers: the one it states, or else the one its identity belongs to
+    /// (LwM2M Core 1.2 §6.2.1). Why none, in words.
+    fn who_registers<'a>(
+        &self,
+        stated: Option<&'a str>,
+        datagram: &Datagram<'a>,
+    ) -> Result<&'a str, &'static str> {
+        let endpoint = match (stated, datagram.owner) {
+            (Some(stated), Some(owner)) if *stated != **owner => {
+                return Err("ep is not the endpoint that the identity belongs to");
+            }
+            (Some(stated), _) => stated,
+            (None, Some(owner)) => owner,
+            (None, None) => return Err("ep is missing and plain CoAP proves no identity"),
+        };
+        if self.security_of(endpoint) == datagram.peer.security() {
+            Ok(endpoint)
+        } else {
+            Err("this endpoint has to register with another security mode")
+        }
     }
 
     /// Makes room for an endpoint whose Register is in order; answers the device when it cannot.
@@ -374,6 +378,11 @@ impl Shard {
         if !fits {
             return self.refuse(datagram, view, interface, Rejection::NotFound, &unknown);
         }
+        if !self.may_speak(place.slot, datagram) {
+            let text = "the registration is of another identity";
+            let reply = Reply::refusal(Code::FORBIDDEN, text);
+            return self.refuse(datagram, view, interface, Rejection::Forbidden, &reply);
+        }
         if self.repeated(place.slot, datagram, view, route) {
             return;
         }
@@ -384,17 +393,33 @@ impl Shard {
         self.deliver(place.slot, datagram, view, route, body);
     }
 
-    /// A Send names no registration: the address leads to the endpoint, of several there to the one
-    /// that registered last.
+    /// A Send names no registration: the identity of its session leads to the endpoint, or the
+    /// address, of several there to the one that registered last.
     fn on_send(&mut self, datagram: &Datagram<'_>, view: &MessageView<'_>, origin: Origin) {
+        let directory = &self.shared.directory;
+        let home = datagram.owner.and_then(|owner| directory.home(owner));
+        let shard = match datagram.owner {
+            Some(_) => home.map(|home| home.shard),
+            None => directory.stray_home(&datagram.address),
+        };
         if origin == Origin::Socket
-            && let Some(shard) = self.shared.directory.stray_home(&datagram.address)
+            && let Some(shard) = shard
             && shard != self.index
         {
             return self.hand_off(shard, datagram);
         }
-        let last = self.endpoints.at_address(&datagram.peer).next();
-        let Some((slot, _)) = last else {
+        let slot = match datagram.owner {
+            Some(_) => home.map(|home| home.slot).filter(|slot| {
+                let entry = self.endpoints.get(*slot);
+                entry.is_some_and(|entry| entry.head.counted != Presence::Absent)
+            }),
+            None => {
+                let mut there = self.endpoints.at_address(&datagram.peer);
+                there.next().map(|(slot, _)| slot)
+            }
+        };
+        let slot = slot.filter(|slot| self.may_speak(*slot, datagram));
+        let Some(slot) = slot else {
             let reply = Reply::nobody_here();
             return self.refuse(datagram, view, Interface::Send, Rejection::NotFound, &reply);
         };
@@ -407,73 +432,6 @@ impl Shard {
         }
     }
 
-    /// The body of a request: its payload, or what its blocks add up to.
-    fn whole_body(
-        &mut self,
-        datagram: &Datagram<'_>,
-        view: &MessageView<'_>,
-        interface: Interface,
-    ) -> Body {
-        let block = match view.block1() {
-            None => return Body::Whole(None),
-            Some(Ok(block)) => block,
-            Some(Err(error)) => {
-                let text = error.to_string();
-                let reply = Reply::refusal(Code::BAD_REQUEST, &text);
-                self.refuse(datagram, view, interface, Rejection::Block, &reply);
-                return Body::Answered;
-            }
-        };
-        let key = body_key(datagram.peer, view);
-        let fed = self
-            .bodies
-            .feed(key, block, view.size1(), view.payload(), self.now.tick);
-        let refusal = |code, text| Reply {
-            block1: Some(block),
-            ..Reply::refusal(code, text)
-        };
-        let reply = match fed {
-            Assembled::Complete(body) => return Body::Whole(Some(body)),
-            Assembled::Continue(block) => {
-                let reply = Reply {
-                    block1: Some(block),
-                    ..Reply::code(Code::CONTINUE)
-                };
-                self.metrics.answer(interface, Code::CONTINUE);
-                self.reply(datagram, view, &reply);
-                return Body::Answered;
-            }
-            Assembled::Repeated(answer) => {
-                self.metrics.duplicates.add(1);
-                if let Some((answer, _)) = answer {
-                    let reply = Reply {
-                        block1: Some(block),
-                        ..Reply::code(answer.code)
-                    };
-                    self.reply(datagram, view, &reply);
-                }
-                return Body::Answered;
-            }
-            Assembled::TooLarge { limit } => Reply {
-                size1: Some(u32::try_from(limit).unwrap_or(u32::MAX)),
-                ..refusal(
-                    Code::REQUEST_ENTITY_TOO_LARGE,
-                    "the body is longer than Size1",
-                )
-            },
-            Assembled::WrongLength => refusal(
-                Code::BAD_REQUEST,
-                "the payload has not the length its Block1 option says",
-            ),
-            _ => refusal(
-                Code::REQUEST_ENTITY_INCOMPLETE,
-                "a block before this one is missing",
-            ),
-        };
-        self.refuse(datagram, view, interface, Rejection::Block, &reply);
-        Body::Answered
-    }
-
     fn hand_off_once(&mut self, shard: u8, datagram: &Datagram<'_>, origin: Origin) {
         match origin {
             Origin::Socket => self.hand_off(shard, datagram),
@@ -482,13 +440,18 @@ impl Shard {
     }
 
     fn hand_off(&mut self, shard: u8, datagram: &Datagram<'_>) {
-        let handed = HandedOff {
+        let handed = HandedOff::Message {
             bytes: datagram.bytes.into(),
             peer: datagram.peer,
             address: datagram.address,
             owner: datagram.owner.cloned(),
             local: datagram.local,
         };
+        self.hand_over(shard, handed);
+    }
+
+    /// Hands something to another shard; it is lost when there is no room.
+    pub(super) fn hand_over(&mut self, shard: u8, handed: HandedOff) {
         if !self.handoffs.push(shard, handed) {
             self.metrics.reject(Rejection::Handoff);
         }
@@ -533,22 +496,4 @@ impl Shard {
         let bytes = MessageWriter::empty(&mut self.out.arena, MessageType::Reset, mid);
         self.post(datagram.peer, datagram.local, bytes);
     }
-}
-
-/// The key of the transfer a request is part of.
-pub fn body_key(peer: Peer, view: &MessageView<'_>) -> BodyKey {
-    let mut hasher = ahash::AHasher::default();
-    hash_request(view, &mut hasher);
-    BodyKey {
-        peer,
-        request: hasher.finish(),
-    }
-}
-
-/// What [`Shard::whole_body`] found.
-enum Body {
-    /// The body: `None` when it is the payload of the message itself.
-    Whole(Option<Vec<u8>>),
-    /// The message has been answered.
-    Answered,
 }

@@ -14,14 +14,14 @@ use tokio::io::Interest;
 use tokio::net::UdpSocket;
 use tokio::sync::mpsc;
 
-use crate::net::mmsg::{ReceiveBatch, SendBatch};
+use crate::net::mmsg::{OutDatagram, ReceiveBatch, SendBatch};
 use crate::net::socket::ShardSocket;
 use crate::proto::time::{Now, Tick};
 
 use super::{Datagram, Origin, Shard};
 use crate::engine::command::Command;
 use crate::engine::handoff::Inlet;
-use crate::engine::metrics::ShardMetrics;
+use crate::engine::metrics::{ShardMetrics, Socket};
 
 /// Datagrams received by one call.
 const BATCH: usize = 64;
@@ -57,8 +57,8 @@ pub struct ShardActor {
 pub struct Parts {
     /// The state.
     pub shard: Rc<RefCell<Shard>>,
-    /// Its socket, if anything is served.
-    pub socket: Option<Rc<ShardSocket>>,
+    /// Its sockets.
+    pub sockets: Sockets,
     /// Datagrams from other shards.
     pub inlet: Inlet,
     /// Commands.
@@ -67,6 +67,15 @@ pub struct Parts {
     pub metrics: Arc<ShardMetrics>,
     /// The clock of all shards.
     pub clock: Clock,
+}
+
+/// The sockets of a shard, as far as anything is served.
+#[derive(Clone, Debug, Default)]
+pub struct Sockets {
+    /// Plain CoAP.
+    pub plain: Option<Rc<ShardSocket>>,
+    /// CoAP over DTLS.
+    pub secured: Option<Rc<ShardSocket>>,
 }
 
 impl ShardActor {
@@ -106,7 +115,7 @@ async fn run(parts: &mut Parts) {
     let mut io = Io {
         receive: ReceiveBatch::new(BATCH, BUFFER),
         send: SendBatch::new(BATCH),
-        socket: parts.socket.clone(),
+        sockets: parts.sockets.clone(),
     };
     let mut pace = Pace::new(Instant::now());
     let mut readiness = None;
@@ -119,14 +128,15 @@ async fn run(parts: &mut Parts) {
         {
             let mut shard = parts.shard.borrow_mut();
             shard.begin(parts.clock.now());
-            received = io.receive_all(&mut shard, &parts.metrics);
-            more |= received == BATCH * BATCHES_PER_TURN;
+            let all = io.receive_all(&mut shard, &parts.metrics);
+            more |= all.is_cut_off;
+            received = all.datagrams;
             for _ in 0..HANDOFFS_PER_TURN {
                 let Some(batch) = handed.take().or_else(|| parts.inlet.try_recv().ok()) else {
                     break;
                 };
-                for datagram in &batch {
-                    shard.on_handoff(datagram);
+                for handed in batch {
+                    shard.on_handoff(handed);
                 }
             }
             for _ in 0..COMMANDS_PER_TURN {
@@ -173,7 +183,7 @@ async fn run(parts: &mut Parts) {
             readiness = None;
             wake = wake.min(POLL);
         } else if readiness.is_none() {
-            readiness = io.socket.as_deref().and_then(|socket| watch(socket).ok());
+            readiness = Watch::of(&io.sockets).ok();
             // What came in before the registration is not reported by it.
             if readiness.is_some() {
                 continue;
@@ -184,7 +194,8 @@ async fn run(parts: &mut Parts) {
             biased;
             Some(next) = parts.commands.recv() => command = Some(next),
             Some(batch) = parts.inlet.recv() => handed = Some(batch),
-            () = readable(readiness.as_ref()) => {}
+            () = readable(readiness.as_ref().and_then(Watch::plain)) => {}
+            () = readable(readiness.as_ref().and_then(Watch::secured)) => {}
             () = tokio::time::sleep(wake) => {}
         }
     }
@@ -193,7 +204,30 @@ async fn run(parts: &mut Parts) {
     }
 }
 
-/// Puts the socket into epoll until the returned watch is dropped.
+/// The sockets of a shard in epoll, until it is dropped.
+struct Watch {
+    plain: Option<UdpSocket>,
+    secured: Option<UdpSocket>,
+}
+
+impl Watch {
+    fn of(sockets: &Sockets) -> io::Result<Self> {
+        let watched = |socket: &Option<Rc<ShardSocket>>| socket.as_deref().map(watch).transpose();
+        Ok(Self {
+            plain: watched(&sockets.plain)?,
+            secured: watched(&sockets.secured)?,
+        })
+    }
+
+    const fn plain(&self) -> Option<&UdpSocket> {
+        self.plain.as_ref()
+    }
+
+    const fn secured(&self) -> Option<&UdpSocket> {
+        self.secured.as_ref()
+    }
+}
+
 fn watch(socket: &ShardSocket) -> io::Result<UdpSocket> {
     UdpSocket::from_std(socket.as_fd().try_clone_to_owned()?.into())
 }
@@ -210,64 +244,108 @@ async fn readable(watched: Option<&UdpSocket>) {
     }
 }
 
-/// The socket and its batches.
+/// The sockets and their batches.
 struct Io {
     receive: ReceiveBatch,
     send: SendBatch,
-    socket: Option<Rc<ShardSocket>>,
+    sockets: Sockets,
+}
+
+/// What one turn received.
+#[derive(Clone, Copy, Default)]
+struct ReceivedAll {
+    datagrams: usize,
+    /// There may be more: the budget of the turn was used up.
+    is_cut_off: bool,
 }
 
 impl Io {
-    /// Handles what the socket has, up to the budget of a turn.
-    fn receive_all(&mut self, shard: &mut Shard, metrics: &ShardMetrics) -> usize {
-        let mut total = 0;
-        let Some(socket) = &self.socket else {
-            return total;
-        };
-        for _ in 0..BATCHES_PER_TURN {
-            // An error of an earlier send (a closed port at the peer) surfaces here; it is not ours.
-            let Ok(received) = self.receive.receive(socket) else {
-                break;
-            };
-            shard.warm(self.receive.iter().map(|datagram| datagram.bytes));
-            for datagram in self.receive.iter() {
+    /// Handles what the sockets have, up to the budget of a turn for each.
+    fn receive_all(&mut self, shard: &mut Shard, metrics: &ShardMetrics) -> ReceivedAll {
+        let mut all = ReceivedAll::default();
+        let Sockets { plain, secured } = self.sockets.clone();
+        if let Some(socket) = plain {
+            self.receive_from(&socket, Socket::Plain, metrics, &mut all, |batch, at| {
+                if at == 0 {
+                    shard.warm(batch.iter().map(|datagram| datagram.bytes));
+                }
+                let datagram = batch.get(at);
                 let datagram = Datagram {
                     local: datagram.local,
                     truncated: datagram.truncated,
                     ..Datagram::plain(datagram.bytes, datagram.peer)
                 };
-                let handled = catch_unwind(AssertUnwindSafe(|| {
-                    shard.on_datagram(&datagram, Origin::Socket)
-                }));
+                shard.on_datagram(&datagram, Origin::Socket);
+            });
+        }
+        if let Some(socket) = secured {
+            self.receive_from(&socket, Socket::Secured, metrics, &mut all, |batch, at| {
+                shard.on_record(batch.get_mut(at), Origin::Socket);
+            });
+        }
+        all
+    }
+
+    /// Hands the datagrams of a socket to `take`: the batch, and which one of it. A panic costs the
+    /// one datagram.
+    fn receive_from(
+        &mut self,
+        socket: &ShardSocket,
+        name: Socket,
+        metrics: &ShardMetrics,
+        all: &mut ReceivedAll,
+        mut take: impl FnMut(&mut ReceiveBatch, usize),
+    ) {
+        for batch in 1..=BATCHES_PER_TURN {
+            // An error of an earlier send (a closed port at the peer) surfaces here; it is not ours.
+            let Ok(received) = self.receive.receive(socket) else {
+                return;
+            };
+            for at in 0..received {
+                let handled = catch_unwind(AssertUnwindSafe(|| take(&mut self.receive, at)));
                 if handled.is_err() {
                     metrics.shard_panics.add(1);
                 }
             }
-            total += received;
-            metrics.kernel_dropped(self.receive.kernel_drops());
-            if received < BATCH {
-                break;
+            all.datagrams += received;
+            if let Some(drops) = self.receive.drops_in_batch() {
+                metrics.kernel_dropped(name, drops);
             }
+            if received < BATCH {
+                return;
+            }
+            all.is_cut_off |= batch == BATCHES_PER_TURN;
         }
-        total
     }
 
-    /// Sends the outbox. Returns whether all of it went.
+    /// Sends the outboxes. Returns whether all of them went.
     fn flush(&mut self, shard: &mut Shard, metrics: &ShardMetrics) -> bool {
         let (arena, outbox) = shard.outbox();
-        if outbox.is_empty() {
-            shard.sent(0);
-            return true;
-        }
-        let Some(socket) = &self.socket else {
-            shard.sent(outbox.len());
-            return true;
-        };
-        let report = self.send.send(socket, arena, outbox);
-        metrics.send_errors.add(report.failed() as u64);
-        shard.sent(report.handled());
-        !report.would_block
+        let (sent, plain) = send_all(&mut self.send, &self.sockets.plain, arena, outbox, metrics);
+        shard.sent(sent);
+        let (arena, outbox) = shard.secure_outbox();
+        let (sent, secured) =
+            send_all(&mut self.send, &self.sockets.secured, arena, outbox, metrics);
+        shard.secure_sent(sent);
+        plain && secured
     }
+}
+
+/// Sends an outbox. Returns how many of it are done with and whether that is all; without a socket
+/// they are.
+fn send_all(
+    batch: &mut SendBatch,
+    socket: &Option<Rc<ShardSocket>>,
+    arena: &[u8],
+    outbox: &[OutDatagram],
+    metrics: &ShardMetrics,
+) -> (usize, bool) {
+    let Some(socket) = socket.as_deref().filter(|_| !outbox.is_empty()) else {
+        return (outbox.len(), true);
+    };
+    let report = batch.send(socket, arena, outbox);
+    metrics.send_errors.add(report.failed() as u64);
+    (report.handled(), !report.would_block)
 }
 
 /// Whether datagrams come often enough to be polled for.

@@ -87,6 +87,7 @@ fn share(config: EngineConfig, plan: ProfilePlan, seed: u64) -> Arc<Shared> {
         keys: IdentityKey::new(secret),
         profiles: Profiles::new(plan),
         models: Default::default(),
+        credentials: None,
         arrivals: Default::default(),
         history: Default::default(),
         tracing: Default::default(),

@@ -1,12 +1,13 @@
 //! The tables of the state of endpoints and what is read from and written to them.
 
 use std::collections::HashSet;
-use std::ops::{Bound, RangeBounds};
+use std::ops::{Bound, RangeBounds, RangeInclusive};
 use std::path::{Path, PathBuf};
-use std::sync::{PoisonError, RwLock};
+use std::sync::{Arc, PoisonError, RwLock};
 
 use fjall::{Database, Keyspace, KeyspaceCreateOptions, OwnedWriteBatch, PersistMode};
 
+use super::sealed::Sealer;
 use super::{CHUNK, FORMAT, StateRecord};
 use crate::services::engine::{StateBatch, StateError};
 
@@ -19,6 +20,7 @@ pub(super) const ENDPOINTS: &str = "endpoints";
 const PLANS: &str = "plans";
 const META: &str = "meta";
 const ASIDE: &str = "set_aside";
+const SESSIONS: &str = "dtls_sessions";
 
 /// Memory for blocks that were read; the state is read once, at the start.
 const CACHE_BYTES: u64 = 8 << 20;
@@ -34,13 +36,15 @@ const LOOKED_UP: u32 = 1 << 12;
 #[derive(Debug)]
 pub(super) struct Shared {
     path: PathBuf,
+    sealer: Arc<Sealer>,
     tables: RwLock<Option<Tables>>,
 }
 
 impl Shared {
-    pub(super) const fn new(path: PathBuf, tables: Tables) -> Self {
+    pub(super) fn new(path: PathBuf, tables: Tables) -> Self {
         Self {
             path,
+            sealer: Arc::clone(&tables.sealer),
             tables: RwLock::new(Some(tables)),
         }
     }
@@ -57,7 +61,8 @@ impl Shared {
     pub(super) fn reopen(&self) -> Result<(), StateError> {
         let mut tables = self.tables.write().unwrap_or_else(PoisonError::into_inner);
         *tables = None;
-        *tables = Some(Tables::open(&self.path).map_err(failed("written"))?);
+        let sealer = Arc::clone(&self.sealer);
+        *tables = Some(Tables::open(&self.path, sealer).map_err(failed("written"))?);
         Ok(())
     }
 }
@@ -66,6 +71,8 @@ impl Shared {
 pub(super) struct Tables {
     database: Database,
     endpoints: Keyspace,
+    sessions: Keyspace,
+    sealer: Arc<Sealer>,
     plans: Keyspace,
     meta: Keyspace,
     aside: Keyspace,
@@ -78,7 +85,7 @@ impl std::fmt::Debug for Tables {
 }
 
 impl Tables {
-    pub(super) fn open(path: &Path) -> Result<Self, fjall::Error> {
+    pub(super) fn open(path: &Path, sealer: Arc<Sealer>) -> Result<Self, fjall::Error> {
         let database = Database::builder(path)
             .cache_size(CACHE_BYTES)
             .worker_threads(1)
@@ -86,6 +93,8 @@ impl Tables {
         let options = || KeyspaceCreateOptions::default().max_memtable_size(MEMTABLE_BYTES);
         Ok(Self {
             endpoints: database.keyspace(ENDPOINTS, options)?,
+            sessions: database.keyspace(SESSIONS, options)?,
+            sealer,
             plans: database.keyspace(PLANS, options)?,
             meta: database.keyspace(META, options)?,
             aside: database.keyspace(ASIDE, options)?,
@@ -219,12 +228,48 @@ impl Tables {
         true
     }
 
+    /// Gives the sessions with keys in a range, decrypted, and removes those that `take` does not keep.
+    /// Returns how many could not be read.
+    pub(super) fn read_sessions(
+        &self,
+        keys: RangeInclusive<u32>,
+        mut take: impl FnMut(u32, &[u8]) -> bool,
+    ) -> Result<u64, StateError> {
+        let mut removed = Vec::new();
+        let mut unreadable = 0;
+        let range = keys.start().to_be_bytes()..=keys.end().to_be_bytes();
+        for entry in self.sessions.range(range) {
+            let Ok((key, record)) = entry.into_inner() else {
+                // What lies behind is lost: those devices begin new sessions.
+                unreadable += 1;
+                break;
+            };
+            let Ok(key) = <[u8; 4]>::try_from(&*key) else {
+                continue;
+            };
+            let plain = self.sealer.open_record(key, &record);
+            unreadable += u64::from(plain.is_none());
+            if !plain.is_some_and(|plain| take(u32::from_be_bytes(key), &plain)) {
+                removed.push(key);
+            }
+        }
+        for keys in removed.chunks(CHUNK) {
+            let mut batch = self.batch();
+            for key in keys {
+                batch.remove(&self.sessions, *key);
+            }
+            batch.commit().map_err(failed("written"))?;
+        }
+        Ok(unreadable)
+    }
+
     /// Removes the records from a key on. Returns how many there were.
     pub(super) fn remove_from(&self, first: u32) -> Result<u64, StateError> {
         let mut keys = Vec::new();
         let unreadable = self.read(first.., |key, _| keys.push(key))?;
         keys.extend(unreadable);
         self.clear_away(&keys, &[])?;
+        self.read_sessions(first..=u32::MAX, |_, _| false)?;
         Ok(keys.len() as u64)
     }
 
@@ -267,6 +312,15 @@ impl Tables {
                         batch.insert(&self.endpoints, key, &changes.bytes[range.clone()])
                     }
                     None => batch.remove(&self.endpoints, key),
+                }
+            }
+            for (slot, record) in &changes.sessions {
+                let key = (shard | slot).to_be_bytes();
+                let plain = record.clone().map(|range| &changes.bytes[range]);
+                // A session that cannot be encrypted is not kept: its device begins a new one.
+                match plain.and_then(|plain| self.sealer.seal(key, plain).ok()) {
+                    Some(sealed) => batch.insert(&self.sessions, key, sealed),
+                    None => batch.remove(&self.sessions, key),
                 }
             }
         }

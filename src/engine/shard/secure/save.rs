@@ -1,0 +1,119 @@
+//! Sessions in storage: each that changed is handed over with the endpoints that did, and is there
+//! again after a restart. The storage encrypts them.
+
+use std::sync::Arc;
+
+use crate::engine::credentials::Owner;
+use crate::engine::locals::UNSPECIFIED;
+use crate::engine::persistence::{Fate, RestoredSessions, StateBatch, StateError, StateStore};
+use crate::engine::peer::Session;
+use crate::proto::dtls::SessionId;
+
+use super::Shard;
+use super::sessions::Known;
+
+/// Version of the form that this build reads and writes: form, mode, identity (8), length of the
+/// endpoint name (2), the name, what the DTLS layer saves.
+const FORM: u8 = 1;
+
+impl Shard {
+    /// What storage has of a session is out of date.
+    pub(in crate::engine::shard) fn mark_session(&mut self, session: SessionId) {
+        if let (Some(secure), Some(keeper)) = (&mut self.secure, &mut self.keeper)
+            && let Some(slot) = secure.sessions.mark(session)
+        {
+            keeper.mark_session(slot);
+        }
+    }
+
+    /// Appends what is to be stored of the session in a slot.
+    pub(in crate::engine::shard) fn store_session(&mut self, slot: u32, batch: &mut StateBatch) {
+        let Some(secure) = &mut self.secure else {
+            return;
+        };
+        let start = batch.bytes.len();
+        let is_kept = secure.sessions.at(slot).is_some_and(|(session, known)| {
+            write(known, &mut batch.bytes);
+            secure.endpoint.save(session, &mut batch.bytes)
+        });
+        if !is_kept {
+            batch.bytes.truncate(start);
+        }
+        let had_record = secure.sessions.store(slot, is_kept);
+        if is_kept {
+            let record = Some(start..batch.bytes.len());
+            batch.sessions.push((slot, record));
+        } else if had_record {
+            batch.sessions.push((slot, None));
+        }
+    }
+
+    /// Takes back what storage has of this shard's sessions, those whose identity still holds.
+    pub(in crate::engine::shard) fn restore_sessions(
+        &mut self,
+        store: &Arc<dyn StateStore>,
+    ) -> Result<RestoredSessions, StateError> {
+        let mut report = RestoredSessions::default();
+        if self.secure.is_none() {
+            return Ok(report);
+        }
+        let read = store.read_sessions(self.index, &mut |slot, record| {
+            self.restore_session(slot, record, &mut report)
+        })?;
+        report.unreadable += read.unreadable;
+        Ok(report)
+    }
+
+    fn restore_session(&mut self, slot: u32, record: &[u8], report: &mut RestoredSessions) -> Fate {
+        let Some(secure) = &mut self.secure else {
+            return Fate::Keep;
+        };
+        let Some((known, saved)) = read(record) else {
+            report.unreadable += 1;
+            return Fate::Remove;
+        };
+        let credentials = self.shared.credentials.as_ref();
+        if !credentials.is_some_and(|credentials| credentials.holds(&known.owner)) {
+            report.revoked += 1;
+            return Fate::Remove;
+        }
+        match secure.endpoint.restore(self.now.tick, saved) {
+            Ok((session, _)) => {
+                secure.sessions.insert(session, known);
+                secure.sessions.store(slot, true);
+                report.restored += 1;
+                Fate::Keep
+            }
+            Err(_) => {
+                report.unreadable += 1;
+                Fate::Remove
+            }
+        }
+    }
+}
+
+fn write(known: &Known, out: &mut Vec<u8>) {
+    let Known { owner, mode, .. } = known;
+    out.extend_from_slice(&[FORM, *mode as u8]);
+    out.extend_from_slice(&owner.identity.to_be_bytes());
+    let length = u16::try_from(owner.endpoint.len()).unwrap_or(u16::MAX);
+    out.extend_from_slice(&length.to_be_bytes());
+    out.extend_from_slice(&owner.endpoint.as_bytes()[..usize::from(length)]);
+}
+
+fn read(record: &[u8]) -> Option<(Known, &[u8])> {
+    let ([form, mode], rest) = record.split_first_chunk()?;
+    let (identity, rest) = rest.split_first_chunk()?;
+    let (length, rest) = rest.split_first_chunk()?;
+    let (name, saved) = rest.split_at_checked(usize::from(u16::from_be_bytes(*length)))?;
+    let session = Session::from_kept((0, *mode, 0))?;
+    let known = Known {
+        owner: Owner {
+            identity: u64::from_be_bytes(*identity),
+            endpoint: std::str::from_utf8(name).ok()?.into(),
+        },
+        mode: session.mode(),
+        local: UNSPECIFIED,
+    };
+    (*form == FORM).then_some((known, saved))
+}
