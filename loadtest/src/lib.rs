@@ -8,6 +8,7 @@ pub mod client;
 pub mod clock;
 pub mod coap;
 pub mod device;
+pub mod dtls;
 pub mod echo;
 pub mod engine;
 pub mod fleet;
