@@ -59,6 +59,8 @@ pub enum State {
     Registering,
     /// Registered.
     Registered,
+    /// Registered, and about to make a new DTLS session.
+    Reconnecting,
     /// Its De-register is under way.
     Deregistering,
     /// Done, or given up.
@@ -70,6 +72,8 @@ pub enum State {
 pub enum Doing {
     /// None.
     Nothing,
+    /// No message but a DTLS handshake, or the wait for one.
+    Handshake,
     /// Register.
     Register,
     /// Registration update.
@@ -83,6 +87,10 @@ pub enum Doing {
 /// Operations that wait for the exchange under way.
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
 pub struct Queued {
+    /// Register, after the handshake.
+    pub register: bool,
+    /// A new DTLS session.
+    pub reconnect: bool,
     /// Registration update.
     pub update: bool,
     /// De-register.
@@ -319,7 +327,7 @@ impl Queued {
     /// Whether something waits.
     #[must_use]
     pub const fn any(self) -> bool {
-        self.update || self.deregister || self.notify != 0
+        self.register || self.reconnect || self.update || self.deregister || self.notify != 0
     }
 }
 

@@ -23,7 +23,7 @@ mod trust;
 mod wire;
 
 #[cfg(test)]
-mod double;
+pub(crate) mod double;
 #[cfg(test)]
 mod tests;
 

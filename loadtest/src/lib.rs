@@ -17,5 +17,6 @@ pub mod process;
 pub mod report;
 pub mod rpc;
 pub mod scenario;
+pub mod security;
 pub mod stats;
 pub mod threshold;

@@ -32,6 +32,10 @@ pub struct ServerOptions {
     pub connection_id: bool,
     pub tickets: bool,
     pub suites: &'static str,
+    /// The key of a PSK identity, in place of the one that is known.
+    pub key_of: Option<fn(&[u8]) -> Vec<u8>>,
+    /// Whose certificates are taken, in place of the device's own.
+    pub authority: Option<X509>,
 }
 
 impl ServerOptions {
@@ -41,6 +45,8 @@ impl ServerOptions {
             connection_id: false,
             tickets: false,
             suites: "ALL",
+            key_of: None,
+            authority: None,
         }
     }
 }
@@ -106,13 +112,18 @@ impl World {
         });
         ctx.set_cookie_verify_cb(|_, cookie| cookie == b"cake");
         match options.mode {
-            Mode::Psk => ctx.set_psk_server_callback(|_, identity, key| {
-                if identity != Some(IDENTITY) {
-                    return Ok(0);
-                }
-                key[..KEY.len()].copy_from_slice(KEY);
-                Ok(KEY.len())
-            }),
+            Mode::Psk => {
+                let key_of = options.key_of;
+                ctx.set_psk_server_callback(move |_, identity, out| {
+                    let key = match (identity, key_of) {
+                        (Some(identity), Some(key_of)) => key_of(identity),
+                        (Some(IDENTITY), None) => KEY.to_vec(),
+                        _ => return Ok(0),
+                    };
+                    out[..key.len()].copy_from_slice(&key);
+                    Ok(key.len())
+                });
+            }
             Mode::RawPublicKey => {
                 ctx.set_private_key(&server_key).unwrap();
                 ffi::use_raw_public_keys(&mut ctx).unwrap();
@@ -122,9 +133,9 @@ impl World {
             Mode::Certificate => {
                 ctx.set_private_key(&server_key).unwrap();
                 ctx.set_certificate(&server_certificate).unwrap();
-                ctx.cert_store_mut()
-                    .add_cert(device_certificate.clone())
-                    .unwrap();
+                let authority = options.authority.as_ref();
+                let authority = authority.unwrap_or(&device_certificate).clone();
+                ctx.cert_store_mut().add_cert(authority).unwrap();
                 ctx.set_verify(SslVerifyMode::PEER | SslVerifyMode::FAIL_IF_NO_PEER_CERT);
             }
         }
@@ -172,6 +183,7 @@ impl World {
 pub struct Server {
     stream: SslStream<MemoryIo>,
     protector: Protector,
+    cid: [u8; 8],
     keys: Option<KeyBlock>,
     pub done: bool,
     last: Vec<Vec<u8>>,
@@ -194,19 +206,25 @@ impl Drop for Server {
 
 impl Server {
     pub fn new(world: &World) -> Self {
+        Self::with_cid(world, SERVER_CID)
+    }
+
+    /// A server that wants this identifier on the records to it.
+    pub fn with_cid(world: &World, cid: [u8; 8]) -> Self {
         let mut ssl = Ssl::new(&world.context).unwrap();
         ssl.set_accept_state();
         ssl.set_mtu(1_200).unwrap();
         ssl.set_ex_data(
             *CIDS,
             Cids {
-                own: SERVER_CID.to_vec(),
+                own: cid.to_vec(),
                 peer: None,
             },
         );
         Self {
             stream: SslStream::new(ssl, MemoryIo::default()).unwrap(),
             protector: Protector::new(),
+            cid,
             keys: None,
             done: false,
             last: Vec::new(),
@@ -228,12 +246,17 @@ impl Server {
             let mut finished_again =
                 self.done && record.epoch == 1 && record.content_type == wire::HANDSHAKE;
             if record.content_type == TLS12_CID {
-                assert_eq!(record.cid, SERVER_CID);
+                assert_eq!(record.cid, self.cid);
                 self.with_cid += 1;
-                let keys = self.keys().clone();
+                let Some(keys) = self.derive_keys() else {
+                    continue;
+                };
                 let keys = keys.written_by(Writer::Client);
                 let mut content = Vec::new();
-                let content_type = self.protector.open(keys, &record, &mut content).unwrap();
+                let opened = self.protector.open(keys, &record, &mut content);
+                let Ok(content_type) = opened else {
+                    continue;
+                };
                 finished_again = self.done && content_type == wire::HANDSHAKE;
                 let to = Envelope {
                     content_type,
@@ -324,7 +347,7 @@ impl Server {
                     out.extend_from_slice(record.bytes);
                     continue;
                 }
-                let keys = self.keys().clone();
+                let keys = self.derive_keys().unwrap();
                 let keys = keys.written_by(Writer::Server);
                 let mut content = Vec::new();
                 let content_type = self.protector.open(keys, &record, &mut content).unwrap();
@@ -344,16 +367,18 @@ impl Server {
         self.stream.ssl().ex_data(*CIDS)?.peer.as_deref()
     }
 
-    fn keys(&mut self) -> &KeyBlock {
-        let ssl = self.stream.ssl();
-        self.keys.get_or_insert_with(|| {
+    fn derive_keys(&mut self) -> Option<KeyBlock> {
+        if self.keys.is_none() {
+            let ssl = self.stream.ssl();
             let (mut master, mut client, mut server) = ([0; 48], [0; 32], [0; 32]);
-            let session = ssl.session().unwrap();
-            assert_eq!(session.master_key(&mut master), 48);
+            if ssl.session()?.master_key(&mut master) != master.len() {
+                return None;
+            }
             ssl.client_random(&mut client);
             ssl.server_random(&mut server);
-            let suite = ssl.current_cipher().unwrap().protocol_id();
-            KeyBlock::derive(Bulk::of_suite(suite).unwrap(), &master, &client, &server).unwrap()
-        })
+            let bulk = Bulk::of_suite(ssl.current_cipher()?.protocol_id())?;
+            self.keys = KeyBlock::derive(bulk, &master, &client, &server).ok();
+        }
+        self.keys.clone()
     }
 }
