@@ -40,7 +40,6 @@ enum State {
 
 /// Something that happened to a connection.
 #[derive(Clone, Debug, PartialEq)]
-#[non_exhaustive]
 pub enum ConnectionEvent {
     /// A handshake was done.
     Established {

@@ -1,5 +1,7 @@
 //! A server for tests: OpenSSL in memory, records of RFC 9146 translated for it.
 
+pub mod gateway;
+
 use std::sync::LazyLock;
 
 use openssl::ec::{EcGroup, EcKey};
@@ -26,6 +28,9 @@ pub const SERVER_CID: [u8; 8] = [0xc1, 1, 2, 3, 4, 5, 6, 7];
 /// How long the server waits before it says its last word again.
 const RESEND: Micros = 1_500_000;
 
+/// The key of an identity.
+pub type KeyOf = fn(&[u8]) -> Vec<u8>;
+
 /// What the server is like.
 pub struct ServerOptions {
     pub mode: Mode,
@@ -33,7 +38,7 @@ pub struct ServerOptions {
     pub tickets: bool,
     pub suites: &'static str,
     /// The key of a PSK identity, in place of the one that is known.
-    pub key_of: Option<fn(&[u8]) -> Vec<u8>>,
+    pub key_of: Option<KeyOf>,
     /// Whose certificates are taken, in place of the device's own.
     pub authority: Option<X509>,
 }

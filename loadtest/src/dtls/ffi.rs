@@ -1,5 +1,4 @@
 //! The functions of libssl that the `openssl` crate has no safe name for. The only unsafe code of this crate.
-#![allow(unsafe_code)]
 
 use foreign_types::ForeignTypeRef;
 use openssl::error::ErrorStack;
@@ -11,6 +10,7 @@ use std::ffi::{c_char, c_int};
 /// `TLSEXT_cert_type_rpk`.
 const RAW_PUBLIC_KEY: u8 = 2;
 
+// SAFETY: names and types are those of OpenSSL's ssl.h, 3.2 and later; the library is the one that `openssl-sys` links.
 unsafe extern "C" {
     fn SSL_CTX_set1_server_cert_type(ctx: *mut sys::SSL_CTX, val: *const u8, len: usize) -> c_int;
     fn SSL_CTX_set1_client_cert_type(ctx: *mut sys::SSL_CTX, val: *const u8, len: usize) -> c_int;

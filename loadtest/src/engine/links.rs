@@ -335,3 +335,15 @@ impl Secure {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_secured_device_takes_at_most_200_bytes_more_than_a_plain_one() {
+        const ALLOCATION: usize = 16;
+        let up = size_of::<Link>() + size_of::<Session>() + ALLOCATION;
+        assert!(up <= 200, "{up} bytes");
+    }
+}

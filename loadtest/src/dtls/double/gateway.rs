@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 
 use coap_lite::{CoapOption, MessageClass, MessageType, Packet, RequestType, ResponseType};
 
-use crate::dtls::double::{Server, ServerOptions, World};
+use super::{Server, ServerOptions, World};
 
 /// What the gateway saw.
 #[derive(Default)]
