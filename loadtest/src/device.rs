@@ -151,12 +151,13 @@ impl Device {
                 bytes: [0; 30],
             },
             observations: [Observation::NONE; OBSERVATIONS],
-            seen: [Seen {
-                at: 0,
-                mid: 0,
-                answer: Answer::NONE,
-            }; REMEMBERED],
+            seen: [Seen::NONE; REMEMBERED],
         }
+    }
+
+    /// Message ids count anew: they are those of a DTLS session and its epoch (RFC 7252 §9.1.1).
+    pub const fn forget_seen(&mut self) {
+        self.seen = [Seen::NONE; REMEMBERED];
     }
 
     /// A message id not used for the last 65,535 messages.
@@ -299,6 +300,14 @@ impl Device {
         };
         self.next_seen = (self.next_seen + 1) % REMEMBERED as u8;
     }
+}
+
+impl Seen {
+    const NONE: Self = Self {
+        at: 0,
+        mid: 0,
+        answer: Answer::NONE,
+    };
 }
 
 impl Observation {

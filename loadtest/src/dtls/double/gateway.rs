@@ -24,6 +24,8 @@ pub struct Seen {
     pub closed: usize,
     /// Reads that were answered.
     pub reads: u32,
+    /// Handshakes under way at a time, at most.
+    pub most_at_once: usize,
 }
 
 pub struct Gateway {
@@ -113,6 +115,8 @@ impl State {
     fn serve(&mut self) {
         let mut buffer = [0; 2_048];
         let now = self.started.elapsed().as_micros() as u64;
+        let under_way = self.peers.iter().filter(|peer| !peer.session.done).count();
+        self.seen.most_at_once = self.seen.most_at_once.max(under_way);
         if let Ok((length, from)) = self.socket.recv_from(&mut buffer) {
             match self.peer_of(&buffer[..length], from) {
                 Some(index) => {

@@ -138,7 +138,9 @@ impl Simulation {
                 let with_cid = self.links.has_connection_id(index);
                 self.stats.counts.with_connection_id += u64::from(with_cid);
                 self.settle_handshake(index, State::Registered);
-                self.devices[index as usize].queued_since = tick;
+                let device = &mut self.devices[index as usize];
+                device.forget_seen();
+                device.queued_since = tick;
                 self.begin_queued(index, tick, out);
                 for message in early {
                     self.receive_message(index, &message, now, out);
