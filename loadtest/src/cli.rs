@@ -1,9 +1,11 @@
 //! The command line.
 
 mod client;
+mod credentials;
 pub mod demo_flags;
 mod observe;
 mod rpc;
+mod security;
 
 use std::io::Write;
 use std::net::SocketAddr;
@@ -38,6 +40,8 @@ enum Command {
     Observe(Box<observe::ObserveArgs>),
     /// Be one device, with objects to play with and a console.
     Client(Box<client::ClientArgs>),
+    /// List the devices of a fleet with their credentials, for `rookery devices import`.
+    Credentials(credentials::CredentialsArgs),
     /// Give commands to the devices of a fleet through the server's API, at a stated rate.
     Rpc(rpc::RpcArgs),
     /// Send every datagram back: the floor that a server's cost is compared with.
@@ -92,6 +96,8 @@ struct RunArgs {
     /// Microseconds of a tick: everything happens at a multiple of it.
     #[arg(long, value_name = "MICROSECONDS")]
     tick_us: Option<u32>,
+    #[command(flatten)]
+    security: security::SecurityArgs,
     /// Leave the devices registered.
     #[arg(long)]
     no_deregister: bool,
@@ -141,6 +147,7 @@ impl Cli {
             Command::Run(args) => args.execute(),
             Command::Observe(args) => args.execute().map(|()| true),
             Command::Client(args) => args.execute().map(|()| true),
+            Command::Credentials(args) => args.execute().map(|()| true),
             Command::Rpc(args) => args.execute(&*interrupted_by_signal()?),
             Command::Echo(args) => args.execute().map(|()| true),
         }
@@ -197,6 +204,7 @@ impl RunArgs {
         set(&mut scenario.sockets, self.sockets);
         set(&mut scenario.tick_us, self.tick_us);
         scenario.thresholds.extend(self.thresholds.iter().cloned());
+        self.security.apply(&mut scenario.security);
         for fleet in &mut scenario.fleets {
             set(&mut fleet.update_every, self.update_every);
             set(&mut fleet.notify_every, self.notify_every);
@@ -210,6 +218,7 @@ impl RunArgs {
                     set(rate, self.register_rate)
                 }
                 Phase::Hold { duration } => set(duration, self.duration),
+                Phase::Rebind { .. } | Phase::Reconnect { .. } => {}
             }
         }
         if self.no_deregister {
@@ -329,6 +338,12 @@ mod tests {
             "0",
             "--con-notify",
             "--no-deregister",
+            "--security",
+            "psk",
+            "--connection-id",
+            "false",
+            "--rebind-at",
+            "2",
         ])
         .unwrap();
         assert_eq!(s.server.as_deref(), Some("127.0.0.1:5685"));
@@ -345,6 +360,8 @@ mod tests {
             (1.5, 0.0)
         );
         assert!(s.fleets[0].confirm_notifications);
+        assert!(s.security.mode.credentials().is_some() && !s.security.connection_id);
+        assert_eq!(s.timeline()[2], Phase::Rebind { share: 1.0 });
     }
 
     #[test]

@@ -59,6 +59,8 @@ pub enum State {
     Registering,
     /// Registered.
     Registered,
+    /// Registered, and about to make a new DTLS session.
+    Reconnecting,
     /// Its De-register is under way.
     Deregistering,
     /// Done, or given up.
@@ -70,6 +72,8 @@ pub enum State {
 pub enum Doing {
     /// None.
     Nothing,
+    /// No message but a DTLS handshake, or the wait for one.
+    Handshake,
     /// Register.
     Register,
     /// Registration update.
@@ -83,6 +87,10 @@ pub enum Doing {
 /// Operations that wait for the exchange under way.
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
 pub struct Queued {
+    /// Register, after the handshake.
+    pub register: bool,
+    /// A new DTLS session.
+    pub reconnect: bool,
     /// Registration update.
     pub update: bool,
     /// De-register.
@@ -143,12 +151,13 @@ impl Device {
                 bytes: [0; 30],
             },
             observations: [Observation::NONE; OBSERVATIONS],
-            seen: [Seen {
-                at: 0,
-                mid: 0,
-                answer: Answer::NONE,
-            }; REMEMBERED],
+            seen: [Seen::NONE; REMEMBERED],
         }
+    }
+
+    /// Message ids count anew: they are those of a DTLS session and its epoch (RFC 7252 §9.1.1).
+    pub const fn forget_seen(&mut self) {
+        self.seen = [Seen::NONE; REMEMBERED];
     }
 
     /// A message id not used for the last 65,535 messages.
@@ -293,6 +302,14 @@ impl Device {
     }
 }
 
+impl Seen {
+    const NONE: Self = Self {
+        at: 0,
+        mid: 0,
+        answer: Answer::NONE,
+    };
+}
+
 impl Observation {
     const NONE: Self = Self {
         token: [0; 8],
@@ -319,7 +336,7 @@ impl Queued {
     /// Whether something waits.
     #[must_use]
     pub const fn any(self) -> bool {
-        self.update || self.deregister || self.notify != 0
+        self.register || self.reconnect || self.update || self.deregister || self.notify != 0
     }
 }
 

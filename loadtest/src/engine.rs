@@ -2,9 +2,12 @@
 
 mod calendar;
 mod control;
+mod links;
 mod outbox;
 mod run;
 mod simulation;
+#[cfg(test)]
+mod tests;
 mod worker;
 
 pub(crate) use outbox::Outbox;

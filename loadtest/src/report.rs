@@ -81,6 +81,8 @@ pub struct Report {
     pub unmatched: u64,
     /// Datagrams from elsewhere, or for no device.
     pub foreign: u64,
+    /// DTLS sessions and addresses.
+    pub sessions: SessionsReport,
     /// Failures by operation and kind, such as `update.4.04`.
     pub errors: BTreeMap<String, u64>,
     /// One after the other.
@@ -91,6 +93,25 @@ pub struct Report {
     pub server: Option<ServerReport>,
     /// What was demanded.
     pub thresholds: Vec<Verdict>,
+}
+
+/// DTLS sessions, and the addresses of devices.
+#[derive(Debug, Serialize)]
+pub struct SessionsReport {
+    /// Handshakes that were done.
+    pub handshakes: u64,
+    /// Those that went on with an earlier session.
+    pub resumed: u64,
+    /// Those that agreed on a connection identifier for the server's side.
+    pub with_connection_id: u64,
+    /// Sessions that the server ended.
+    pub closed: u64,
+    /// DTLS records that were for no session, not authentic, or came again.
+    pub records_dropped: u64,
+    /// Devices that got another address; each time counts.
+    pub rebinds: u64,
+    /// Datagrams that came to an address that a device had before, and did not reach it.
+    pub to_old_address: u64,
 }
 
 /// One operation.
@@ -128,7 +149,7 @@ pub struct Latency {
 /// One phase.
 #[derive(Debug, Serialize)]
 pub struct PhaseReport {
-    /// `register`, `hold` or `deregister`.
+    /// `register`, `hold`, `rebind`, `reconnect` or `deregister`.
     pub name: &'static str,
     /// How long it took.
     pub seconds: f64,
@@ -208,6 +229,15 @@ impl Report {
             malformed: counts.malformed,
             unmatched: counts.unmatched,
             foreign: counts.foreign,
+            sessions: SessionsReport {
+                handshakes: counts.ok[Operation::Handshake as usize],
+                resumed: counts.resumed,
+                with_connection_id: counts.with_connection_id,
+                closed: counts.sessions_closed,
+                records_dropped: counts.records_dropped,
+                rebinds: counts.rebinds,
+                to_old_address: counts.to_old_address,
+            },
             errors: errors(&record.stats),
             phases: record.phases.iter().map(phase_report).collect(),
             generator: GeneratorReport {
@@ -246,7 +276,9 @@ impl Report {
             clients: 1,
             seconds: 1.0,
             stats: Stats::default(),
-            phases: ["register", "hold", "deregister"].map(phase).into(),
+            phases: ["register", "hold", "rebind", "reconnect", "deregister"]
+                .map(phase)
+                .into(),
             generator: (usage, usage),
             server_pid: Some(1),
             server_usage: Some((usage, usage)),

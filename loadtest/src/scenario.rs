@@ -1,5 +1,6 @@
 //! What a run does: fleets, phases, thresholds. From a TOML file, from flags, or both.
 
+mod timeline;
 mod unknown_key;
 
 use std::path::{Path, PathBuf};
@@ -8,6 +9,7 @@ use serde::Deserialize;
 use thiserror::Error;
 
 use crate::fleet::MAX_OBJECTS;
+use crate::security::{self, SecurityMode, SecuritySettings};
 use unknown_key::nearest_hint;
 
 pub use unknown_key::nearest;
@@ -32,6 +34,8 @@ pub struct Scenario {
     pub grace: f64,
     /// Conditions on the report, such as `update.p99 < 5ms`.
     pub thresholds: Vec<String>,
+    /// How devices secure what they send.
+    pub security: SecuritySettings,
     /// The devices.
     pub fleets: Vec<FleetSettings>,
     /// What happens, one after the other.
@@ -66,6 +70,17 @@ pub enum Phase {
     Register { rate: f64 },
     /// Registered devices live for `duration` seconds: they update, notify, answer.
     Hold { duration: f64 },
+    /// A share of the devices get other source addresses and ports, all at once.
+    Rebind {
+        #[serde(default = "security::all")]
+        share: f64,
+    },
+    /// A share of the devices lose their DTLS sessions and make new ones, `rate` a second; ends when each has one.
+    Reconnect {
+        rate: f64,
+        #[serde(default = "security::all")]
+        share: f64,
+    },
     /// All devices de-register, `rate` a second; ends when each has its answer.
     Deregister { rate: f64 },
 }
@@ -104,6 +119,7 @@ impl Default for Scenario {
             tick_us: 1_000,
             grace: 5.0,
             thresholds: Vec::new(),
+            security: SecuritySettings::default(),
             fleets: vec![FleetSettings::default()],
             phases: vec![
                 Phase::Register { rate: 1_000.0 },
@@ -229,8 +245,16 @@ impl Scenario {
             prefix <= 200,
             "up to 200 bytes",
         )?;
+        security::check(&self.security)?;
         self.fleets.iter().try_for_each(FleetSettings::check)?;
-        self.phases.iter().try_for_each(Phase::check)
+        self.phases.iter().try_for_each(Phase::check)?;
+        let reconnects = |phase: &Phase| matches!(phase, Phase::Reconnect { .. });
+        within(
+            "phase \"reconnect\"",
+            "without sessions",
+            self.security.mode != SecurityMode::None || !self.phases.iter().any(reconnects),
+            "a security.mode other than \"none\" with it",
+        )
     }
 }
 
@@ -272,13 +296,19 @@ impl Phase {
         match self {
             Self::Register { .. } => "register",
             Self::Hold { .. } => "hold",
+            Self::Rebind { .. } => "rebind",
+            Self::Reconnect { .. } => "reconnect",
             Self::Deregister { .. } => "deregister",
         }
     }
 
     fn check(&self) -> Result<(), ScenarioError> {
         match *self {
-            Self::Register { rate } | Self::Deregister { rate } => {
+            Self::Rebind { share } => check_share("rebind", share),
+            Self::Register { rate } | Self::Deregister { rate } | Self::Reconnect { rate, .. } => {
+                if let Self::Reconnect { share, .. } = *self {
+                    check_share("reconnect", share)?;
+                }
                 let what = format!("rate of phase {:?}", self.name());
                 within(
                     &what,
@@ -297,7 +327,17 @@ impl Phase {
     }
 }
 
-fn within(
+fn check_share(phase: &str, share: f64) -> Result<(), ScenarioError> {
+    let what = format!("share of phase {phase:?}");
+    within(
+        &what,
+        share,
+        share > 0.0 && share <= 1.0,
+        "above 0, up to 1",
+    )
+}
+
+pub(crate) fn within(
     what: &str,
     value: impl ToString,
     is: bool,
@@ -340,6 +380,17 @@ mod tests {
         for (text, known, line) in [
             ("sede = 1", "seed", "line 1"),
             ("\n[[fleets]]\nupdate-every = 3", "update_every", "line 3"),
+            ("[security]\nmode = \"pskk\"", "psk", "line 2"),
+            (
+                "[security]\nconnection-id = true",
+                "connection_id",
+                "line 2",
+            ),
+            (
+                "[security]\nrebind = { at = 1, shares = 0.5 }",
+                "share",
+                "line 2",
+            ),
             (
                 "[[phases]]\nkind = \"holt\"\nduration = 1",
                 "hold",
@@ -357,7 +408,13 @@ mod tests {
 
     #[test]
     fn the_shipped_scenarios_are_valid() {
-        for name in ["smoke", "million"] {
+        for name in [
+            "smoke",
+            "million",
+            "dtls-psk",
+            "dtls-rebind",
+            "handshake-storm",
+        ] {
             let path = Path::new(env!("CARGO_MANIFEST_DIR")).join(format!("scenarios/{name}.toml"));
             let scenario = Scenario::load(&path).unwrap();
             scenario.check().unwrap();
@@ -388,6 +445,20 @@ mod tests {
             refused(|s| s.phases[0] = Phase::Register { rate: 0.0 })
                 .contains("rate of phase \"register\"")
         );
+        assert!(
+            refused(|s| s.phases[0] = Phase::Rebind { share: 1.5 })
+                .contains("share of phase \"rebind\" is 1.5")
+        );
+        assert!(
+            refused(|s| s.phases[0] = Phase::Reconnect {
+                rate: 1.0,
+                share: 1.0
+            })
+            .contains("security.mode")
+        );
+        assert!(refused(|s| s.security.key = Some("0x12".into())).contains("1 to 64 bytes in hex"));
+        assert!(refused(|s| s.security.max_handshakes = 0).contains("max_handshakes is 0"));
+        assert!(refused(|s| s.security.handshake_timeout = 100.0).contains("1 to 90 seconds"));
     }
 
     #[test]

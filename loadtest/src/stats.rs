@@ -10,6 +10,8 @@ use crate::clock::Micros;
 /// What devices do, and what the server does to them.
 #[derive(Clone, Copy, Debug, Eq, Ord, PartialEq, PartialOrd)]
 pub enum Operation {
+    /// DTLS handshake: from the wish for a session to its end.
+    Handshake,
     /// Register: from its intended start to the answer.
     Register,
     /// Registration update: from its intended start to the answer.
@@ -39,6 +41,14 @@ pub enum Failure {
     Unexpected,
     /// The run ended before an answer came.
     Unfinished,
+    /// The server ended the session while the answer was awaited.
+    SessionClosed,
+    /// The handshake took too long.
+    HandshakeTimedOut,
+    /// The server ended the handshake with this alert.
+    Alert(u8),
+    /// The handshake failed on this side: the server is not the right one, or does not suit.
+    HandshakeRefused,
 }
 
 /// The figures of one operation.
@@ -96,6 +106,18 @@ pub struct Counts {
     pub in_flight: u64,
     /// Devices that are registered.
     pub registered: u64,
+    /// Handshakes that went on with an earlier session.
+    pub resumed: u64,
+    /// Handshakes that agreed on an identifier for the server's side.
+    pub with_connection_id: u64,
+    /// Sessions that the server ended.
+    pub sessions_closed: u64,
+    /// DTLS records that were for no session, not authentic, or came again.
+    pub records_dropped: u64,
+    /// Devices that got another address.
+    pub rebinds: u64,
+    /// Datagrams that came to an address that a device had before.
+    pub to_old_address: u64,
 }
 
 /// A start that comes this long after its intended time is late.
@@ -106,7 +128,8 @@ const LONGEST_US: u64 = 200_000_000;
 
 impl Operation {
     /// All of them, in the order of the report.
-    pub const ALL: [Self; 6] = [
+    pub const ALL: [Self; 7] = [
+        Self::Handshake,
         Self::Register,
         Self::Update,
         Self::Notify,
@@ -119,6 +142,7 @@ impl Operation {
     #[must_use]
     pub const fn name(self) -> &'static str {
         match self {
+            Self::Handshake => "handshake",
             Self::Register => "register",
             Self::Update => "update",
             Self::Notify => "notify",
@@ -138,6 +162,10 @@ impl fmt::Display for Failure {
             Self::Code(code) => write!(f, "{}.{:02}", code >> 5, code & 0x1F),
             Self::Unexpected => f.write_str("unexpected_answer"),
             Self::Unfinished => f.write_str("unfinished"),
+            Self::SessionClosed => f.write_str("session_closed"),
+            Self::HandshakeTimedOut => f.write_str("timed_out"),
+            Self::Alert(description) => write!(f, "alert_{description}"),
+            Self::HandshakeRefused => f.write_str("refused"),
         }
     }
 }
@@ -254,6 +282,12 @@ impl Counts {
         self.max_lateness_us = self.max_lateness_us.max(other.max_lateness_us);
         self.in_flight += other.in_flight;
         self.registered += other.registered;
+        self.resumed += other.resumed;
+        self.with_connection_id += other.with_connection_id;
+        self.sessions_closed += other.sessions_closed;
+        self.records_dropped += other.records_dropped;
+        self.rebinds += other.rebinds;
+        self.to_old_address += other.to_old_address;
     }
 
     /// Operations that ended, in whatever way.

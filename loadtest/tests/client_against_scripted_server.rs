@@ -188,8 +188,16 @@ fn the_end_of_the_input_is_a_stop_and_models_add_objects() {
 fn what_the_command_does_not_have_is_refused_with_what_it_has() {
     for (flags, text) in [
         (&["-tota"][..], "-tobj"),
-        (&["-i", "identity"], "NoSec"),
-        (&["-u", "coaps://localhost"], "NoSec"),
+        (&["-i", "identity"], "--psk-key"),
+        (&["-i", "identity", "-p", "0x12"], "in hex"),
+        (&["-u", "coaps://localhost"], "needs credentials"),
+        (
+            &["-u", "coap://localhost", "-i", "identity", "-p", "0102"],
+            "give coaps://",
+        ),
+        (&["-cprik", "/nowhere.der"], "cannot read /nowhere.der"),
+        (&["-msec", "0102"], "DTLS"),
+        (&["-cid", "300"], "0 to 255"),
         (&["-b"], "registers at -u directly"),
         (&["-m", "/nowhere.xml"], "/nowhere.xml"),
         (&["-l", "soon"], "soon"),

@@ -1,5 +1,7 @@
 //! `loadtest client`.
 
+mod security;
+
 use std::fs;
 use std::io::{self, BufRead, IsTerminal};
 use std::net::{IpAddr, SocketAddr, ToSocketAddrs};
@@ -18,9 +20,11 @@ use crate::client::console::{self, Reply};
 use crate::client::{
     Client, ClientOptions, Event, Fixture, ObjectModel, PackageMode, Version, object_models,
 };
+use security::{ClientSecurityArgs, Scheme, scheme};
 
-/// The port of a server that is named without one.
+/// The ports of a server that is named without one.
 const PORT: u16 = 5_685;
+const SECURE_PORT: u16 = 5_686;
 /// How long a signal may be overlooked.
 const POLL: Duration = Duration::from_millis(100);
 
@@ -28,7 +32,7 @@ const POLL: Duration = Duration::from_millis(100);
 /// Management, BinaryAppDataContainer, Temperature). Flags of that client are understood as it writes them: -tFreq, -cli.
 #[derive(Args, Debug)]
 pub struct ClientArgs {
-    /// The server: coap://HOST:PORT, HOST:PORT or HOST (port 5685).
+    /// The server: coap://HOST:PORT, coaps://HOST:PORT, HOST:PORT or HOST (port 5685, with credentials 5686).
     #[arg(short = 'u', long, value_name = "URL", default_value = "localhost")]
     server_url: String,
     /// Endpoint name [default: the host's name].
@@ -88,6 +92,8 @@ pub struct ClientArgs {
     /// Values of the demo device, or of the device of ThingsBoard's tests.
     #[arg(long, value_enum, default_value_t = FixtureName::Demo)]
     fixture: FixtureName,
+    #[command(flatten)]
+    security: ClientSecurityArgs,
     /// Tell more: -v the server's requests, -vv answers and notifications, -vvv everything.
     #[arg(short = 'v', action = ArgAction::Count)]
     verbose: u8,
@@ -109,13 +115,15 @@ impl ClientArgs {
         let options = self.options()?;
         let delay = seconds(self.console_delay)?;
         say(&format!(
-            "{} registers at coap://{}",
-            options.endpoint, options.server
+            "{} registers at {}://{}",
+            options.endpoint,
+            options.security.as_ref().map_or("coap", |_| "coaps"),
+            options.server
         ));
         let interrupted = interrupted_by_signal()?;
         let verbose = self.verbose;
         let client = Client::start_watched(options, move |event| tell(event, verbose))
-            .context("cannot open a socket to the server")?;
+            .context("cannot start")?;
         if self.console {
             if !client.wait_registered(delay) {
                 say("not registered yet");
@@ -133,9 +141,11 @@ impl ClientArgs {
     }
 
     fn options(&self) -> Result<ClientOptions> {
-        let server = resolved(&self.server_url)?;
+        let security = self.security.security()?;
+        let server = resolved(&self.server_url, security.is_some())?;
         let endpoint = self.endpoint_name.clone().unwrap_or_else(host_name);
         let mut options = ClientOptions::new(server, &endpoint);
+        options.security = security;
         options.lifetime = self.lifetime;
         options.update_period = self.communication_period.map(seconds).transpose()?;
         options.time_frequency = seconds(self.time_data_frequency)?;
@@ -174,7 +184,7 @@ impl ClientArgs {
 /// Tells an event if it is worth that at this level.
 fn tell(event: &Event, verbose: u8) {
     let level = match event {
-        Event::Registered(_) | Event::Failed(..) | Event::Deregistered => 0,
+        Event::Registered(_) | Event::Failed(..) | Event::Deregistered | Event::Session(_) => 0,
         Event::Updated | Event::Sent | Event::Asked { .. } | Event::Cancelled { .. } => 1,
         Event::Answered { .. } | Event::Notified { .. } => 2,
         Event::Slept => 3,
@@ -218,18 +228,25 @@ fn lines_of_stdin() -> Receiver<String> {
     receiver
 }
 
-fn resolved(url: &str) -> Result<SocketAddr> {
-    if url.starts_with("coaps") || url.contains("+tcp:") || url.contains("+ws:") {
-        bail!("{url}: only NoSec over UDP is available (coap://HOST:PORT)");
+fn resolved(url: &str, secure: bool) -> Result<SocketAddr> {
+    let (scheme, rest) = scheme(url)?;
+    match (scheme, secure) {
+        (Some(Scheme::Coaps), false) => bail!(
+            "{url} needs credentials: -i and -p, or -cprik with -cpubk, or -cprik with -ccert"
+        ),
+        (Some(Scheme::Coap), true) => {
+            bail!("{url} is not secured, but there are credentials: give coaps://, or none")
+        }
+        _ => {}
     }
-    let rest = url.strip_prefix("coap://").unwrap_or(url);
+    let port = if secure { SECURE_PORT } else { PORT };
     let host = rest.trim_end_matches('/');
     if host.is_empty() || host.contains('/') {
-        bail!("`{url}` is not coap://HOST:PORT");
+        bail!("`{url}` is not coap://HOST:PORT or coaps://HOST:PORT");
     }
     let addresses: Vec<SocketAddr> = match host.to_socket_addrs() {
         Ok(addresses) => addresses.collect(),
-        Err(_) => (host.trim_matches(['[', ']']), PORT)
+        Err(_) => (host.trim_matches(['[', ']']), port)
             .to_socket_addrs()
             .with_context(|| format!("cannot resolve {host}"))?
             .collect(),

@@ -55,6 +55,11 @@ enum Command {
         #[arg(short = 'l', long, value_name = "SECONDS")]
         lifetime: Option<u32>,
     },
+    /// Go on from another port, as behind a NAT gateway that has forgotten its mapping.
+    Rebind,
+    /// Let go of the DTLS session without a word; the next message brings a handshake.
+    #[command(name = "forgetSession")]
+    ForgetSession,
     /// Stop and start again, as the server does with an Execute of /3/0/4.
     Reboot,
     /// Set a value: `update /3/0/14=+02`, also of resources that a server cannot write.
@@ -172,6 +177,14 @@ impl Command {
                     .map(|()| "registration updated".to_owned())
                     .map_err(|error| error.to_string())
             }
+            Self::Rebind => client
+                .rebind()
+                .map(|address| format!("at {address}"))
+                .map_err(|error| error.to_string()),
+            Self::ForgetSession => match client.forget_session() {
+                true => Ok("session forgotten".to_owned()),
+                false => Err("there is no DTLS".to_owned()),
+            },
             Self::Reboot => {
                 client.reboot();
                 Ok("rebooting".to_owned())

@@ -6,6 +6,7 @@ use std::fmt;
 use coap_lite::{MessageClass, RequestType, ResponseType};
 
 use super::request::Kind;
+use crate::dtls::ConnectionEvent;
 
 /// Something happened.
 #[derive(Clone, Debug, PartialEq)]
@@ -40,6 +41,8 @@ pub enum Event {
     },
     /// A datagram in queue mode came while the device slept.
     Slept,
+    /// Something happened to the DTLS session.
+    Session(ConnectionEvent),
 }
 
 /// The device's own requests.
@@ -100,6 +103,22 @@ impl fmt::Display for Event {
             }
             Self::Cancelled { paths } => write!(f, "observation of {paths} ended"),
             Self::Slept => f.write_str("asleep: a datagram was missed"),
+            Self::Session(ConnectionEvent::Established {
+                suite,
+                resumed,
+                connection_id,
+            }) => {
+                let how = if *resumed { "resumed" } else { "established" };
+                write!(f, "session {how} with {suite}")?;
+                match connection_id {
+                    Some(length) => write!(f, ", connection id of {length} bytes"),
+                    None => Ok(()),
+                }
+            }
+            Self::Session(ConnectionEvent::Failed(reason)) => write!(f, "no session: {reason}"),
+            Self::Session(ConnectionEvent::Closed(alert)) => {
+                write!(f, "the server ended the session (alert {alert})")
+            }
         }
     }
 }

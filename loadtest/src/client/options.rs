@@ -7,6 +7,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::tree::ObjectModel;
+use crate::dtls::{Login, Trust};
 
 /// The LwM2M version that is spoken.
 #[derive(Clone, Copy, Debug, Eq, Ord, PartialEq, PartialOrd)]
@@ -57,11 +58,43 @@ pub enum Fault {
     DropEvery(u32),
 }
 
+/// How a device uses DTLS.
+#[derive(Clone, Debug)]
+pub struct ClientSecurity {
+    /// What the device proves itself with.
+    pub login: Login,
+    /// Which server is the right one.
+    pub trust: Trust,
+    /// The length of the connection identifier that the server is to put on its records: 0 offers identifiers for the
+    /// other direction only, `None` none at all (RFC 9146).
+    pub connection_id: Option<u8>,
+    /// Cipher suites, colons between them; `None`: all that there are for the credentials.
+    pub suites: Option<String>,
+    /// Whether a later handshake resumes the session.
+    pub resumes: bool,
+}
+
+impl ClientSecurity {
+    /// Any server, no connection identifiers, all suites, resumption.
+    #[must_use]
+    pub const fn new(login: Login) -> Self {
+        Self {
+            login,
+            trust: Trust::Anyone,
+            connection_id: None,
+            suites: None,
+            resumes: true,
+        }
+    }
+}
+
 /// Options of a [`Client`](super::Client); start from [`ClientOptions::new`] and change what matters.
 #[derive(Clone, Debug)]
 pub struct ClientOptions {
     /// The server's CoAP address.
     pub server: SocketAddr,
+    /// DTLS, and what the device proves itself with; `None`: plain CoAP.
+    pub security: Option<ClientSecurity>,
     /// Where the device sends from; port 0 takes any.
     pub local: SocketAddr,
     pub endpoint: String,
@@ -115,6 +148,7 @@ impl ClientOptions {
         };
         Self {
             server,
+            security: None,
             local: SocketAddr::new(any, 0),
             endpoint: endpoint.to_owned(),
             version: Version::V1_1,

@@ -1,7 +1,7 @@
 //! A device on a UDP socket, in a thread.
 
 use std::io;
-use std::net::{SocketAddr, UdpSocket};
+use std::net::SocketAddr;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread::{self, JoinHandle};
@@ -12,6 +12,7 @@ use thiserror::Error;
 
 use super::device::Device;
 use super::event::{Counters, Event, dotted};
+use super::link::Link;
 use super::objects;
 use super::options::{ClientOptions, Fault};
 use super::path::{Path, PathError};
@@ -36,7 +37,7 @@ struct Shared {
     device: Mutex<Device>,
     /// Signalled whenever something may have changed.
     changed: Condvar,
-    socket: UdpSocket,
+    link: Link,
     ends: AtomicBool,
     clock: Clock,
 }
@@ -76,20 +77,19 @@ impl Client {
     ///
     /// # Errors
     ///
-    /// When the local address cannot be bound or the server's not be reached by it.
+    /// When the local address cannot be bound or the server's not be reached by it, or OpenSSL does not take the
+    /// credentials.
     pub fn start_watched(
         options: ClientOptions,
         mut watch: impl FnMut(&Event) + Send + 'static,
     ) -> io::Result<Self> {
-        let socket = UdpSocket::bind(options.local)?;
-        // Connected: datagrams of others than the server never arrive.
-        socket.connect(options.server)?;
+        let link = Link::open(&options)?;
         let clock = Clock::start();
         let shared = Arc::new(Shared {
             device: Mutex::new(Device::new(options, clock.now())),
             changed: Condvar::new(),
             ends: AtomicBool::new(false),
-            socket,
+            link,
             clock,
         });
         let of_thread = Arc::clone(&shared);
@@ -108,7 +108,22 @@ impl Client {
     ///
     /// When the system does not tell it.
     pub fn local_address(&self) -> io::Result<SocketAddr> {
-        self.shared.socket.local_addr()
+        self.shared.link.local_address()
+    }
+
+    /// Goes on from another port, as behind a NAT gateway that has forgotten its mapping; the new address.
+    ///
+    /// # Errors
+    ///
+    /// When there is no other port to be had.
+    pub fn rebind(&self) -> io::Result<SocketAddr> {
+        self.shared.link.rebind()
+    }
+
+    /// Lets go of the DTLS session without a word, as after a loss of power: the next message brings a handshake. `false`
+    /// when there is no DTLS.
+    pub fn forget_session(&self) -> bool {
+        self.shared.link.forget()
     }
 
     /// The registration as it stands.
@@ -339,22 +354,35 @@ impl Shared {
                 self.flush(&mut device);
                 self.changed.notify_all();
             }
+            for event in self.link.poll(now) {
+                device.tell(Event::Session(event));
+            }
             let events: Vec<Event> = std::iter::from_fn(|| device.next_event()).collect();
             let due = Duration::from_millis(device.next_wake().saturating_sub(now));
             drop(device);
             events.iter().for_each(&mut *watch);
+            if events
+                .iter()
+                .any(|event| matches!(event, Event::Failed(_, None)))
+            {
+                // The session may have gone deaf: the server may have forgotten it, or the address changed.
+                self.link.forget();
+            }
             let nap = due.clamp(Duration::from_millis(1), NAP);
-            // A failed time-out leaves the one before it, which is as short.
-            let _ = self.socket.set_read_timeout(Some(nap));
-            // An error is the time-out, or an ICMP message that nobody listens: the server is not there yet.
-            if let Ok(length) = self.socket.recv(&mut buffer) {
+            let mut messages = Vec::new();
+            let deliver = |message: &[u8]| messages.push(message.to_vec());
+            let now = || self.clock.now();
+            if self.link.receive(&mut buffer, nap, now, deliver) {
                 let mut device = self.device();
-                device.receive(&buffer[..length], self.clock.now());
+                for message in messages {
+                    device.receive(&message, self.clock.now());
+                }
                 self.flush(&mut device);
                 drop(device);
                 self.changed.notify_all();
             }
         }
+        self.link.close();
         let events: Vec<Event> = {
             let mut device = self.device();
             std::iter::from_fn(|| device.next_event()).collect()
@@ -362,11 +390,9 @@ impl Shared {
         events.iter().for_each(watch);
     }
 
-    /// What cannot be sent is lost, as datagrams may be.
     fn flush(&self, device: &mut Device) {
-        while let Some(datagram) = device.transmit() {
-            let _ = self.socket.send(&datagram);
-        }
+        let messages = std::iter::from_fn(|| device.transmit());
+        self.link.send(messages, self.clock.now());
     }
 }
 

@@ -17,6 +17,10 @@ pub enum Order {
     Register { from: Micros, rate: f64 },
     /// Its devices de-register, from `from` on, `rate` a second over all workers.
     Deregister { from: Micros, rate: f64 },
+    /// A share of its devices get other addresses.
+    Rebind { share: f64 },
+    /// A share of its devices make new sessions, from `from` on, `rate` a second over all workers.
+    Reconnect { from: Micros, rate: f64, share: f64 },
     /// Nothing new: wait for what is under way.
     Wind,
     /// Come home.

@@ -1,6 +1,6 @@
 //! Datagrams on their way out, gathered by socket.
 
-use rookery::net::{OutDatagram, PeerAddr, SendBatch, ShardSocket};
+use rookery::net::{LocalAddr, OutDatagram, PeerAddr, SendBatch, ShardSocket};
 
 use crate::fleet::Addresses;
 
@@ -9,6 +9,8 @@ pub struct Outbox {
     server: PeerAddr,
     addresses: Addresses,
     lanes: Vec<Lane>,
+    /// Devices that have moved to the second half of the sockets, one bit for each; empty when nobody ever does.
+    moved: Vec<u64>,
     /// Sockets that have datagrams.
     waiting: Vec<u32>,
     batch: SendBatch,
@@ -32,6 +34,7 @@ impl Outbox {
             server,
             addresses,
             lanes: (0..sockets).map(|_| Lane::default()).collect(),
+            moved: Vec::new(),
             waiting: Vec::new(),
             batch: SendBatch::new(BATCH),
             length: 0,
@@ -41,6 +44,7 @@ impl Outbox {
     /// Puts a datagram of device `index` in; `write` appends its bytes.
     pub fn put(&mut self, index: u32, write: impl FnOnce(&mut Vec<u8>)) {
         let (socket, local) = self.addresses.place(index);
+        let socket = socket + self.half_of(index);
         let lane = &mut self.lanes[socket as usize];
         if lane.datagrams.is_empty() {
             self.waiting.push(socket);
@@ -55,6 +59,41 @@ impl Outbox {
             len: len as u32,
         });
         self.length += 1;
+    }
+
+    /// Lets devices move: `devices` of them, over twice the sockets that they need.
+    #[must_use]
+    pub fn with_rebinds(mut self, devices: u32) -> Self {
+        self.moved = vec![0; devices.div_ceil(64) as usize];
+        self
+    }
+
+    /// Device `index` sends from its other socket from now on.
+    pub fn rebind(&mut self, index: u32) {
+        if let Some(word) = self.moved.get_mut(index as usize / 64) {
+            *word ^= 1 << (index % 64);
+        }
+    }
+
+    /// The device at `local` of `socket`, and whether it still has that address.
+    #[must_use]
+    pub fn device(&self, socket: u32, local: Option<LocalAddr>) -> Option<(u32, bool)> {
+        let half = self.half();
+        let index = self.addresses.device(socket % half, local)?;
+        Some((index, self.half_of(index) == socket / half * half))
+    }
+
+    /// How many sockets the devices have before they move.
+    fn half(&self) -> u32 {
+        let all = self.lanes.len() as u32;
+        if self.moved.is_empty() { all } else { all / 2 }
+    }
+
+    fn half_of(&self, index: u32) -> u32 {
+        match self.moved.get(index as usize / 64) {
+            Some(word) if word & 1 << (index % 64) != 0 => self.half(),
+            _ => 0,
+        }
     }
 
     /// How many datagrams it holds.

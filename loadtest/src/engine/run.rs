@@ -13,6 +13,8 @@ use thiserror::Error;
 
 use super::calendar::MAX_DEVICES;
 use super::control::{Order, Orders, Progress, lock};
+use super::links::Links;
+use super::outbox::Outbox;
 use super::simulation::{Simulation, Terms};
 use super::worker::Worker;
 use crate::clock::{Clock, Micros};
@@ -20,6 +22,7 @@ use crate::fleet::{Addresses, Fleet, Names};
 use crate::process::Usage;
 use crate::report::{Live, PhaseRecord, RunRecord};
 use crate::scenario::{Phase, Scenario};
+use crate::security::{Security, SecurityError};
 use crate::stats::{Counts, Stats};
 
 /// What a run needs besides its scenario.
@@ -59,6 +62,9 @@ pub enum RunError {
     /// The server's process cannot be looked at.
     #[error("cannot read the usage of process {pid}: {source}")]
     Process { pid: u32, source: io::Error },
+    /// The credentials of the devices.
+    #[error(transparent)]
+    Security(#[from] SecurityError),
     /// A worker failed.
     #[error("the generator failed: {0}")]
     Worker(#[from] io::Error),
@@ -110,7 +116,7 @@ pub fn run(
             failed: || threads.iter().any(thread::ScopedJoinHandle::is_finished),
         };
         scenario
-            .phases
+            .timeline()
             .iter()
             .for_each(|phase| controller.lead(phase));
         controller.wind_up(scenario.grace);
@@ -167,6 +173,18 @@ impl<F: Fn() -> bool> Controller<'_, F> {
             Phase::Deregister { rate } => {
                 let order = self.orders.give(Order::Deregister { from: start, rate });
                 self.until_settled(order);
+            }
+            Phase::Reconnect { rate, share } => {
+                let order = self.orders.give(Order::Reconnect {
+                    from: start,
+                    rate,
+                    share,
+                });
+                self.until_settled(order);
+            }
+            Phase::Rebind { share } => {
+                let order = self.orders.give(Order::Rebind { share });
+                self.watch_until(|_, progress| progress.order >= order);
             }
             Phase::Hold { duration } => {
                 let end = start + (duration * 1e6) as Micros;
@@ -310,6 +328,9 @@ fn build_workers(
         .collect();
 
     let threads = u32::from(scenario.threads).min(clients);
+    let security = Security::new(&scenario.security)?.map(Arc::new);
+    let moves = |phase: &Phase| matches!(phase, Phase::Rebind { .. });
+    let moves = scenario.timeline().iter().any(moves);
     let terms = Terms {
         clock,
         seed: scenario.seed,
@@ -321,13 +342,21 @@ fn build_workers(
         let count = clients / threads + u32::from(thread < clients % threads);
         let sockets = u32::from(scenario.sockets).div_ceil(threads);
         let addresses = Addresses::new(server, count.min(MAX_DEVICES), sockets);
-        let sockets = open_sockets(&addresses, count, clients, server)?;
-        let simulation = Simulation::new(Arc::clone(&fleets), first, count, &terms);
+        let mut sockets = open_sockets(&addresses, count, clients, server)?;
+        if moves {
+            sockets.extend(open_sockets(&addresses, count, clients, server)?);
+        }
         let share = f64::from(count) / f64::from(clients);
+        let links = Links::new(security.as_ref(), count, share)?;
+        let simulation = Simulation::new(Arc::clone(&fleets), first, count, links, &terms);
+        let mut outbox = Outbox::new(server.into(), addresses, sockets.len());
+        if moves {
+            outbox = outbox.with_rebinds(count);
+        }
         workers.push(Worker::new(
             simulation,
             sockets,
-            addresses,
+            outbox,
             server.into(),
             clock,
             share,

@@ -1,6 +1,7 @@
 //! The devices of one thread and all that happens to them, without sockets and clock.
 
 mod incoming;
+mod links;
 mod outgoing;
 
 use std::sync::Arc;
@@ -8,6 +9,7 @@ use std::sync::Arc;
 use fastrand::Rng;
 
 use super::calendar::{Calendar, Due};
+use super::links::Links;
 use super::outbox::Outbox;
 use crate::clock::{Clock, Micros, Ticks};
 use crate::coap::{OnTimeout, Timing};
@@ -24,6 +26,7 @@ pub struct Simulation {
     /// One bit for each device that has a message under way.
     awaiting: Vec<u64>,
     calendar: Calendar,
+    links: Links,
     clock: Clock,
     timing: Timing,
     rng: Rng,
@@ -34,6 +37,8 @@ pub struct Simulation {
     /// What was counted.
     pub stats: Stats,
     name: String,
+    /// Room for what a datagram held.
+    messages: Vec<Vec<u8>>,
 }
 
 /// What a simulation needs to know besides its devices.
@@ -49,7 +54,7 @@ pub struct Terms {
 impl Simulation {
     /// The devices of `fleets` with numbers from `first` on, `count` of them.
     #[must_use]
-    pub fn new(fleets: Arc<[Fleet]>, first: u32, count: u32, terms: &Terms) -> Self {
+    pub fn new(fleets: Arc<[Fleet]>, first: u32, count: u32, links: Links, terms: &Terms) -> Self {
         let timing = Timing::new(&terms.clock);
         let mut rng = Rng::with_seed(terms.seed ^ u64::from(first) << 32);
         let fleet_of = |number| {
@@ -67,6 +72,7 @@ impl Simulation {
             devices,
             awaiting: vec![0; count.div_ceil(64) as usize],
             calendar: Calendar::new(timing.horizon()),
+            links,
             clock: terms.clock,
             timing,
             rng,
@@ -75,6 +81,7 @@ impl Simulation {
             living: true,
             stats: Stats::default(),
             name: String::new(),
+            messages: Vec::new(),
             fleets,
         }
     }
@@ -126,12 +133,15 @@ impl Simulation {
 
     /// Does the next thing that is due by `now`. False when there is nothing.
     pub fn step(&mut self, now: Micros, out: &mut Outbox) -> bool {
+        if self.start_handshake(now, out) {
+            return true;
+        }
         let tick = self.clock.tick(now);
         let Some((index, due)) = self.calendar.take(tick) else {
             return false;
         };
         match due {
-            Due::Timeout => self.time_out(index, tick, out),
+            Due::Timeout => self.time_out(index, tick, now, out),
             Due::Update => self.update(index, tick, now, out),
             Due::Notify => self.notify(index, tick, now, out),
         }
@@ -195,6 +205,15 @@ impl Simulation {
             return;
         }
         device.sequence = device.sequence.wrapping_add(1);
+        if !confirm && !self.links.is_up(index) {
+            // Nobody would take it; the next one has a session.
+            if self.devices[index as usize].doing == Doing::Nothing {
+                let late = now.saturating_sub(self.clock.begin_of(intended));
+                self.begin_handshake_for(index, Doing::Nothing, intended, late);
+            }
+            return;
+        }
+        let device = &mut self.devices[index as usize];
         for observation in device.observed() {
             let device = &mut self.devices[index as usize];
             if !confirm {
@@ -208,13 +227,16 @@ impl Simulation {
         }
     }
 
-    fn time_out(&mut self, index: u32, tick: Ticks, out: &mut Outbox) {
+    fn time_out(&mut self, index: u32, tick: Ticks, now: Micros, out: &mut Outbox) {
         if !self.is_awaiting(index) {
             return;
         }
         let device = &mut self.devices[index as usize];
         if device.exchange.deadline > tick {
             return; // a later exchange, which has an entry of its own
+        }
+        if device.doing == Doing::Handshake {
+            return self.handshake_time_out(index, now, out);
         }
         match device.exchange.time_out(tick) {
             OnTimeout::Retransmit => {
@@ -328,6 +350,7 @@ const fn take_due(
 const fn operation(doing: Doing) -> Option<Operation> {
     match doing {
         Doing::Nothing => None,
+        Doing::Handshake => Some(Operation::Handshake),
         Doing::Register => Some(Operation::Register),
         Doing::Update => Some(Operation::Update),
         Doing::Deregister => Some(Operation::Deregister),

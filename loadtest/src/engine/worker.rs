@@ -12,7 +12,6 @@ use super::control::{Order, Orders, Progress, lock};
 use super::outbox::Outbox;
 use super::simulation::Simulation;
 use crate::clock::{Clock, Micros};
-use crate::fleet::Addresses;
 use crate::stats::Stats;
 
 /// A worker, ready to run.
@@ -20,7 +19,6 @@ pub struct Worker {
     simulation: Simulation,
     sockets: Vec<ShardSocket>,
     poll: OwnedFd,
-    addresses: Addresses,
     server: PeerAddr,
     outbox: Outbox,
     inbox: ReceiveBatch,
@@ -43,7 +41,18 @@ struct Arrivals {
     rate: f64,
     next: u32,
     end: u32,
-    leaving: bool,
+    /// How many have started.
+    started: u32,
+    share: f64,
+    action: Action,
+}
+
+/// What devices start with.
+#[derive(Clone, Copy, Debug, PartialEq)]
+enum Action {
+    Register,
+    Reconnect,
+    Deregister,
 }
 
 /// Datagrams received in one call.
@@ -66,7 +75,7 @@ impl Worker {
     pub fn new(
         simulation: Simulation,
         sockets: Vec<ShardSocket>,
-        addresses: Addresses,
+        outbox: Outbox,
         server: PeerAddr,
         clock: Clock,
         share: f64,
@@ -81,7 +90,7 @@ impl Worker {
             )?;
         }
         Ok(Self {
-            outbox: Outbox::new(server, addresses.clone(), sockets.len()),
+            outbox,
             inbox: ReceiveBatch::new(BATCH, DATAGRAM),
             drops: vec![0; sockets.len()],
             arrivals: Arrivals::NONE,
@@ -92,7 +101,6 @@ impl Worker {
             simulation,
             sockets,
             poll,
-            addresses,
             server,
             clock,
             share,
@@ -110,8 +118,16 @@ impl Worker {
                 self.order = number;
                 match order {
                     Order::Live => {}
-                    Order::Register { from, rate } => self.arrive(from, rate, false),
-                    Order::Deregister { from, rate } => self.arrive(from, rate, true),
+                    Order::Register { from, rate } => {
+                        self.arrive(from, rate, 1.0, Action::Register);
+                    }
+                    Order::Deregister { from, rate } => {
+                        self.arrive(from, rate, 1.0, Action::Deregister);
+                    }
+                    Order::Reconnect { from, rate, share } => {
+                        self.arrive(from, rate, share, Action::Reconnect);
+                    }
+                    Order::Rebind { share } => self.simulation.rebind(share, &mut self.outbox),
                     Order::Wind => {
                         self.arrivals = Arrivals::NONE;
                         self.simulation.stop_living();
@@ -148,13 +164,15 @@ impl Worker {
         }
     }
 
-    fn arrive(&mut self, from: Micros, rate: f64, leaving: bool) {
+    fn arrive(&mut self, from: Micros, rate: f64, share: f64, action: Action) {
         self.arrivals = Arrivals {
             from,
             rate: rate * self.share,
             next: 0,
             end: self.simulation.count(),
-            leaving,
+            started: 0,
+            share,
+            action,
         };
     }
 
@@ -170,12 +188,15 @@ impl Worker {
             }
             let index = self.arrivals.next;
             self.arrivals.next += 1;
-            if self.arrivals.leaving {
-                self.simulation
-                    .deregister(index, intended, now, &mut self.outbox);
-            } else {
-                self.simulation
-                    .register(index, intended, now, &mut self.outbox);
+            if !is_chosen(index, self.arrivals.share) {
+                continue;
+            }
+            self.arrivals.started += 1;
+            let (simulation, out) = (&mut self.simulation, &mut self.outbox);
+            match self.arrivals.action {
+                Action::Register => simulation.register(index, intended, now, out),
+                Action::Reconnect => simulation.reconnect(index, intended, now),
+                Action::Deregister => simulation.deregister(index, intended, now, out),
             }
         }
     }
@@ -193,11 +214,12 @@ impl Worker {
             }
             let now = self.clock.now();
             for received in self.inbox.iter() {
-                let device = self.addresses.device(socket as u32, received.local);
-                match device.filter(|&device| {
+                let device = self.outbox.device(socket as u32, received.local);
+                match device.filter(|&(device, _)| {
                     device < self.simulation.count() && received.peer == self.server
                 }) {
-                    Some(device) if !received.truncated => {
+                    Some((_, false)) => self.simulation.stats.counts.to_old_address += 1,
+                    Some((device, true)) if !received.truncated => {
                         self.simulation
                             .receive(device, received.bytes, now, &mut self.outbox);
                     }
@@ -248,9 +270,10 @@ impl Worker {
             .simulation
             .next_due(self.clock.tick(limit))
             .map(|tick| self.clock.begin_of(tick));
+        let handshake = self.simulation.next_handshake();
         // What a full socket did not take is tried again soon.
         let again = (!self.outbox.is_empty()).then_some(now + 1_000);
-        let first = [arrival, due, again]
+        let first = [arrival, due, handshake, again]
             .into_iter()
             .flatten()
             .fold(limit, Micros::min);
@@ -264,12 +287,19 @@ impl Arrivals {
         rate: 0.0,
         next: 0,
         end: 0,
-        leaving: false,
+        started: 0,
+        share: 1.0,
+        action: Action::Register,
     };
 
     /// When the next device is to start.
     fn due(&self) -> Option<Micros> {
         (self.next < self.end)
-            .then(|| self.from + (f64::from(self.next) * 1e6 / self.rate) as Micros)
+            .then(|| self.from + (f64::from(self.started) * 1e6 / self.rate) as Micros)
     }
+}
+
+/// Whether a device is one of a share of all, which are spread evenly.
+pub fn is_chosen(index: u32, share: f64) -> bool {
+    (f64::from(index + 1) * share) as u32 > (f64::from(index) * share) as u32
 }

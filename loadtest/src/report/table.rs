@@ -140,6 +140,17 @@ fn push_ends(report: &Report, lines: &mut Vec<String>) {
         (report.malformed, "datagrams were no CoAP"),
         (report.unmatched, "messages belonged to nothing"),
         (report.foreign, "datagrams came from elsewhere"),
+        (report.sessions.resumed, "handshakes resumed a session"),
+        (report.sessions.closed, "sessions were ended by the server"),
+        (
+            report.sessions.records_dropped,
+            "DTLS records were dropped: for no session, not authentic, or repeated",
+        ),
+        (report.sessions.rebinds, "devices got another address"),
+        (
+            report.sessions.to_old_address,
+            "datagrams went to an address that a device had before",
+        ),
         (generator.send_failures, "datagrams could not be sent"),
         (
             generator.receive_drops,

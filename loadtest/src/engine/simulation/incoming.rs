@@ -13,6 +13,21 @@ use crate::stats::{Failure, Operation};
 impl Simulation {
     /// Device `index` receives a datagram.
     pub fn receive(&mut self, index: u32, bytes: &[u8], now: Micros, out: &mut Outbox) {
+        if self.links.are_secure() {
+            self.receive_secured(index, bytes, now, out);
+        } else {
+            self.receive_message(index, bytes, now, out);
+        }
+    }
+
+    /// Device `index` receives a message.
+    pub(super) fn receive_message(
+        &mut self,
+        index: u32,
+        bytes: &[u8],
+        now: Micros,
+        out: &mut Outbox,
+    ) {
         let Some(message) = Parsed::from_bytes(bytes) else {
             self.stats.counts.malformed += 1;
             return;
@@ -39,7 +54,7 @@ impl Simulation {
             }
             // A ping, or a request in an acknowledgement.
             (MessageType::Confirmable, MessageClass::Empty) => {
-                empty(index, MessageType::Reset, &message.packet, out)
+                self.send_empty(index, MessageType::Reset, &message.packet, out);
             }
             _ => self.stats.counts.unmatched += 1,
         }
@@ -86,7 +101,7 @@ impl Simulation {
             _ => 0,
         };
         let message = repeat(&given, request, non_mid, &identity);
-        out.put(index, |arena| append(&message, arena));
+        self.links.put(index, out, |arena| append(&message, arena));
         self.name = name;
     }
 
@@ -94,8 +109,8 @@ impl Simulation {
     fn on_acknowledgement(&mut self, index: u32, message: &Parsed, now: Micros, out: &mut Outbox) {
         let tick = self.clock.tick(now);
         let device = &mut self.devices[index as usize];
-        if device.doing == Doing::Nothing || device.exchange.mid != message.packet.header.message_id
-        {
+        let awaits = !matches!(device.doing, Doing::Nothing | Doing::Handshake);
+        if !awaits || device.exchange.mid != message.packet.header.message_id {
             self.stats.counts.unmatched += 1;
         } else if matches!(device.doing, Doing::Notify(_)) {
             self.answered(index, Operation::Notify, Ok(()), now, out);
@@ -108,7 +123,8 @@ impl Simulation {
 
     fn on_reset(&mut self, index: u32, mid: u16, now: Micros, out: &mut Outbox) {
         let device = &mut self.devices[index as usize];
-        if device.doing != Doing::Nothing && device.exchange.mid == mid {
+        let awaits = !matches!(device.doing, Doing::Nothing | Doing::Handshake);
+        if awaits && device.exchange.mid == mid {
             let tick = self.clock.tick(now);
             self.end(index, Err(Failure::Reset), tick, out);
         } else if device.cancel_by_mid(mid) {
@@ -127,7 +143,7 @@ impl Simulation {
             Doing::Register => Some(Operation::Register),
             Doing::Update => Some(Operation::Update),
             Doing::Deregister => Some(Operation::Deregister),
-            Doing::Nothing | Doing::Notify(_) => None,
+            Doing::Nothing | Doing::Handshake | Doing::Notify(_) => None,
         };
         let is_ours = packet.get_token() == exchange.mid.to_be_bytes()
             && (packet.header.get_type() != MessageType::Acknowledgement
@@ -135,12 +151,12 @@ impl Simulation {
         let Some(operation) = operation.filter(|_| is_ours) else {
             self.stats.counts.unmatched += 1;
             if packet.header.get_type() == MessageType::Confirmable {
-                empty(index, MessageType::Reset, packet, out);
+                self.send_empty(index, MessageType::Reset, packet, out);
             }
             return;
         };
         if packet.header.get_type() == MessageType::Confirmable && !self.echoed {
-            empty(index, MessageType::Acknowledgement, packet, out);
+            self.send_empty(index, MessageType::Acknowledgement, packet, out);
         }
         let outcome = if self.echoed {
             Ok(())
@@ -180,6 +196,12 @@ impl Simulation {
         }
     }
 
+    /// Sends an empty message that names the received one.
+    fn send_empty(&mut self, index: u32, kind: MessageType, received: &Packet, out: &mut Outbox) {
+        let message = Message::new(kind, MessageClass::Empty, received.header.message_id, &[]);
+        self.links.put(index, out, |arena| append(&message, arena));
+    }
+
     fn answered(
         &mut self,
         index: u32,
@@ -195,12 +217,6 @@ impl Simulation {
         let tick: Ticks = self.clock.tick(now);
         self.end(index, outcome, tick, out);
     }
-}
-
-/// An empty message that names the received one.
-fn empty(index: u32, kind: MessageType, received: &Packet, out: &mut Outbox) {
-    let message = Message::new(kind, MessageClass::Empty, received.header.message_id, &[]);
-    out.put(index, |arena| append(&message, arena));
 }
 
 /// A bit for each of the first resources, one for all others: enough to tell the first Read of each.

@@ -49,17 +49,21 @@ impl Simulation {
         let device = &self.devices[index as usize];
         let mid = device.exchange.mid;
         match device.doing {
-            Doing::Nothing => {}
+            Doing::Nothing | Doing::Handshake => {}
             Doing::Register => {
                 let fleet = &self.fleets[usize::from(device.fleet)];
-                out.put(index, |arena| fleet.write_register(number, mid, arena));
+                self.links.put(index, out, |arena| {
+                    fleet.write_register(number, mid, arena);
+                });
             }
-            Doing::Update => out.put(index, |arena| {
-                append(&at_location(device, RequestType::Post), arena)
-            }),
-            Doing::Deregister => out.put(index, |arena| {
-                append(&at_location(device, RequestType::Delete), arena)
-            }),
+            Doing::Update => {
+                let message = at_location(device, RequestType::Post);
+                self.links.put(index, out, |arena| append(&message, arena));
+            }
+            Doing::Deregister => {
+                let message = at_location(device, RequestType::Delete);
+                self.links.put(index, out, |arena| append(&message, arena));
+            }
             Doing::Notify(observation) => {
                 self.write_notification(
                     index,
@@ -90,6 +94,10 @@ impl Simulation {
             Ok(()) => self.stats.succeeded(operation),
             Err(failure) => self.stats.failed(operation, failure),
         }
+        if outcome == Err(Failure::NotAcknowledged) {
+            // The session may have gone deaf, as without an identifier after a change of address.
+            self.links.drop_link(index);
+        }
         match (doing, outcome) {
             (Doing::Register, Ok(())) => self.registered(index, tick),
             (Doing::Register, Err(_)) => {
@@ -98,6 +106,7 @@ impl Simulation {
             }
             (Doing::Deregister, _) => {
                 self.unsettled -= 1;
+                self.links.close(index, out);
                 let device = &mut self.devices[index as usize];
                 device.state = State::Gone;
                 device.forget_conversation();
@@ -150,14 +159,22 @@ impl Simulation {
     }
 
     /// Starts what waited for the exchange that has ended.
-    fn begin_queued(&mut self, index: u32, tick: Ticks, out: &mut Outbox) {
+    pub(super) fn begin_queued(&mut self, index: u32, tick: Ticks, out: &mut Outbox) {
         let device = &mut self.devices[index as usize];
-        if !device.queued.any() {
+        if !device.queued.any() || device.doing != Doing::Nothing {
             return;
+        }
+        if device.queued.reconnect {
+            device.queued.reconnect = false;
+            let since = device.queued_since;
+            return self.begin_reconnect(index, since);
         }
         let doing = if device.queued.deregister {
             device.queued = Queued::default();
             Doing::Deregister
+        } else if device.queued.register {
+            device.queued.register = false;
+            Doing::Register
         } else if device.queued.update {
             device.queued.update = false;
             Doing::Update
@@ -174,7 +191,7 @@ impl Simulation {
         self.begin_late_by(index, doing, intended, self.clock.begin_of(tick), 0, out);
     }
 
-    fn begin_late_by(
+    pub(super) fn begin_late_by(
         &mut self,
         index: u32,
         doing: Doing,
@@ -183,6 +200,9 @@ impl Simulation {
         late: Micros,
         out: &mut Outbox,
     ) {
+        if !self.links.is_up(index) {
+            return self.begin_handshake_for(index, doing, intended, late);
+        }
         if let Some(operation) = operation(doing) {
             self.stats.started(operation, late);
         }
@@ -215,7 +235,7 @@ impl Simulation {
         let sequence = device.sequence;
         let identity = self.identity(index);
         let message = observe_notification(&observation, kind, mid, sequence, &identity);
-        out.put(index, |arena| append(&message, arena));
+        self.links.put(index, out, |arena| append(&message, arena));
     }
 }
 
