@@ -20,8 +20,8 @@ use crate::proto::time::{Now, Tick, Wheel};
 
 use super::arrivals::Arrivals;
 use super::command::Command;
-use super::credentials::Credentials;
 use super::config::EngineConfig;
+use super::credentials::Credentials;
 use super::directory::Directory;
 use super::endpoint::identity::IdentityKey;
 use super::endpoint::outputs::Outputs;

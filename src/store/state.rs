@@ -262,9 +262,12 @@ impl StateStore for EmbeddedState {
     ) -> Result<Read, StateError> {
         let first = u32::from(shard) << tables::SLOT_BITS;
         let last = first | tables::SLOT_MASK;
-        let unreadable = self.tables.get()?.read_sessions(first..=last, |key, record| {
-            take(key & tables::SLOT_MASK, record) == Fate::Keep
-        })?;
+        let unreadable = self
+            .tables
+            .get()?
+            .read_sessions(first..=last, |key, record| {
+                take(key & tables::SLOT_MASK, record) == Fate::Keep
+            })?;
         Ok(Read { unreadable })
     }
 

@@ -46,12 +46,17 @@ pub(super) fn restored(restored: &Restored, took: Duration) {
         full,
         unreadable,
         left_behind,
+        sessions,
     } = *restored;
+    for (result, count) in sessions.by_result() {
+        metrics::counter!("lwm2m_dtls_sessions_restored_total", "result" => result).absolute(count);
+    }
     info!(
         registered,
         unregistered,
         expired,
         refused,
+        dtls_sessions = sessions.restored,
         millis = took.as_millis(),
         "devices are as they were"
     );
@@ -59,6 +64,13 @@ pub(super) fn restored(restored: &Restored, took: Duration) {
         warn!(
             unreadable,
             "records of devices could not be read and were set aside: those devices register again"
+        );
+    }
+    if sessions.unreadable > 0 {
+        warn!(
+            unreadable = sessions.unreadable,
+            "DTLS sessions could not be read, most likely because their key file is not the one they \
+             were kept under: those devices make new ones"
         );
     }
     if left_behind > 0 {

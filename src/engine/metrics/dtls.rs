@@ -101,7 +101,12 @@ impl EngineMetrics {
             });
             let mode = mode.label();
             for (result, n) in ended.chain(failed) {
-                out.nonzero(n, format_args!("lwm2m_dtls_handshakes_total{{mode=\"{mode}\",result=\"{result}\"}} {n}"));
+                out.nonzero(
+                    n,
+                    format_args!(
+                        "lwm2m_dtls_handshakes_total{{mode=\"{mode}\",result=\"{result}\"}} {n}"
+                    ),
+                );
             }
         }
         self.handshake_durations(out);

@@ -324,8 +324,13 @@ impl Io {
         let (sent, plain) = send_all(&mut self.send, &self.sockets.plain, arena, outbox, metrics);
         shard.sent(sent);
         let (arena, outbox) = shard.secure_outbox();
-        let (sent, secured) =
-            send_all(&mut self.send, &self.sockets.secured, arena, outbox, metrics);
+        let (sent, secured) = send_all(
+            &mut self.send,
+            &self.sockets.secured,
+            arena,
+            outbox,
+            metrics,
+        );
         shard.secure_sent(sent);
         plain && secured
     }

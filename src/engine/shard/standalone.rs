@@ -6,6 +6,7 @@ use std::sync::atomic::{AtomicBool, AtomicUsize};
 use tokio::sync::mpsc;
 
 use crate::engine::config::EngineConfig;
+use crate::engine::credentials::{Credentials, Lookups, Security, Waiting};
 use crate::engine::directory::Directory;
 use crate::engine::endpoint::identity::IdentityKey;
 use crate::engine::endpoint::plan::ProfilePlan;
@@ -13,6 +14,8 @@ use crate::engine::event::Event;
 use crate::engine::handoff::{self, Handoffs, Inlet};
 use crate::engine::metrics::ShardMetrics;
 use crate::engine::profiles::{DEFAULT_PROFILE, Profiles};
+
+use crate::proto::dtls::SetupError;
 
 use super::{Shard, Shared};
 
@@ -37,7 +40,7 @@ impl Standalone {
     /// The only shard of an engine with one profile; everything it draws at random follows from `seed`.
     #[must_use]
     pub fn new(config: EngineConfig, plan: ProfilePlan, seed: u64) -> Self {
-        let shared = share(config, plan, seed);
+        let shared = share(config, plan, seed, None);
         Self::member(0, shared, handoff::alone(), seed)
     }
 
@@ -45,7 +48,7 @@ impl Standalone {
     /// random follows from `seed`.
     #[must_use]
     pub fn group(config: EngineConfig, plan: ProfilePlan, shards: u8, seed: u64) -> Vec<Self> {
-        let shared = share(config, plan, seed);
+        let shared = share(config, plan, seed, None);
         let queues = (0..).zip(handoff::connect(shards));
         queues
             .map(|(index, queue)| {
@@ -53,6 +56,39 @@ impl Standalone {
                 Self::member(index, Arc::clone(&shared), queue, seed)
             })
             .collect()
+    }
+
+    /// The same with devices that have credentials, and DTLS. What is to be looked up off the shards
+    /// waits in the second.
+    ///
+    /// # Errors
+    /// A setting of DTLS is out of range, or OpenSSL lacks a cipher.
+    pub fn secured(
+        config: EngineConfig,
+        plan: ProfilePlan,
+        shards: u8,
+        seed: u64,
+        security: Security,
+    ) -> Result<(Vec<Self>, Waiting), SetupError> {
+        let Security {
+            credentials,
+            contexts,
+        } = security;
+        let shared = share(config, plan, seed, Some(credentials));
+        let (lookups, waiting) = Lookups::queue();
+        let mut secret = [0; 32];
+        fastrand::Rng::with_seed(!seed).fill(&mut secret);
+        let queues = (0..).zip(handoff::connect(shards));
+        let members = queues.map(|(index, queue)| {
+            let seed = seed.wrapping_add(u64::from(index));
+            let mut member = Self::member(index, Arc::clone(&shared), queue, seed);
+            if let Some(contexts) = &contexts {
+                let (contexts, lookups) = (Arc::clone(contexts), lookups.clone());
+                member.shard.serve_dtls(secret, contexts, lookups)?;
+            }
+            Ok::<Self, SetupError>(member)
+        });
+        Ok((members.collect::<Result<_, _>>()?, waiting))
     }
 
     fn member(index: u8, shared: Arc<Shared>, queue: (Inlet, Handoffs), seed: u64) -> Self {
@@ -77,7 +113,12 @@ impl Standalone {
     }
 }
 
-fn share(config: EngineConfig, plan: ProfilePlan, seed: u64) -> Arc<Shared> {
+fn share(
+    config: EngineConfig,
+    plan: ProfilePlan,
+    seed: u64,
+    credentials: Option<Arc<dyn Credentials>>,
+) -> Arc<Shared> {
     let mut rng = fastrand::Rng::with_seed(seed);
     let mut secret = [0; 32];
     rng.fill(&mut secret);
@@ -87,7 +128,7 @@ fn share(config: EngineConfig, plan: ProfilePlan, seed: u64) -> Arc<Shared> {
         keys: IdentityKey::new(secret),
         profiles: Profiles::new(plan),
         models: Default::default(),
-        credentials: None,
+        credentials,
         arrivals: Default::default(),
         history: Default::default(),
         tracing: Default::default(),

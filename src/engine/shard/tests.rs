@@ -26,6 +26,7 @@ mod profiles;
 mod registration;
 mod restart;
 mod rollout;
+mod secure;
 mod supervision;
 mod tokens;
 mod waiting;

@@ -156,7 +156,10 @@ mod tests {
         let directory = tempfile::tempdir().expect("a directory");
         Sealer::open(directory.path()).expect("a key");
         let file = directory.path().join(KEY_FILE);
-        let mode = fs::metadata(file).expect("it is there").permissions().mode();
+        let mode = fs::metadata(file)
+            .expect("it is there")
+            .permissions()
+            .mode();
         assert_eq!(mode & 0o777, 0o600);
     }
 

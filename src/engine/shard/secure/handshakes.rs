@@ -110,12 +110,9 @@ impl Shard {
         }
         secure.claims.found(answer.claim, owner);
         // The handshake may be over by now.
-        secure.endpoint.answer(
-            self.now.tick,
-            answer.handshake,
-            verdict,
-            &mut secure.output,
-        );
+        secure
+            .endpoint
+            .answer(self.now.tick, answer.handshake, verdict, &mut secure.output);
     }
 
     pub(super) fn on_established(&mut self, new: &Established, whence: Option<Whence>) {

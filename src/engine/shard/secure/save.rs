@@ -5,8 +5,8 @@ use std::sync::Arc;
 
 use crate::engine::credentials::Owner;
 use crate::engine::locals::UNSPECIFIED;
-use crate::engine::persistence::{Fate, RestoredSessions, StateBatch, StateError, StateStore};
 use crate::engine::peer::Session;
+use crate::engine::persistence::{Fate, RestoredSessions, StateBatch, StateError, StateStore};
 use crate::proto::dtls::SessionId;
 
 use super::Shard;

@@ -14,8 +14,9 @@ use crate::proto::time::UnixMillis;
 
 /// A store in memory.
 #[derive(Debug, Default)]
-struct Memory {
+pub(super) struct Memory {
     records: Mutex<BTreeMap<u32, Vec<u8>>>,
+    pub(super) sessions: Mutex<BTreeMap<u32, Vec<u8>>>,
     plans: Mutex<HashMap<u64, Vec<u8>>>,
     /// Slots written, in order.
     written: Mutex<Vec<u32>>,
@@ -33,6 +34,16 @@ impl StateStore for Memory {
         Ok(Read::default())
     }
 
+    fn read_sessions(
+        &self,
+        _: u8,
+        take: &mut dyn FnMut(u32, &[u8]) -> Fate,
+    ) -> Result<Read, StateError> {
+        let mut sessions = self.sessions.lock().unwrap();
+        sessions.retain(|slot, record| take(*slot, record) == Fate::Keep);
+        Ok(Read::default())
+    }
+
     fn keep_plans(&self, _: &HashSet<u64>) -> Result<(), StateError> {
         Ok(())
     }
@@ -42,6 +53,13 @@ impl StateStore for Memory {
             return Err(batch);
         }
         self.plans.lock().unwrap().extend(batch.plans);
+        let mut sessions = self.sessions.lock().unwrap();
+        for (slot, range) in batch.sessions {
+            match range {
+                Some(range) => sessions.insert(slot, batch.bytes[range].to_vec()),
+                None => sessions.remove(&slot),
+            };
+        }
         let mut records = self.records.lock().unwrap();
         for (slot, range) in batch.records {
             self.written.lock().unwrap().push(slot);
