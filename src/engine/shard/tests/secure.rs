@@ -18,7 +18,7 @@ use crate::engine::persistence::{Persistence, Restored};
 use crate::engine::view::SecurityMode;
 use crate::net::steer;
 use crate::proto::dtls::{
-    AlertDescription, Claim, Mode, ServerContexts, ServerCredentials, Verdict, cid,
+    AlertDescription, Claim, ServerContexts, ServerCredentials, Verdict, cid,
 };
 use crate::proto::time::UnixMillis;
 

@@ -82,7 +82,7 @@ fn nothing_of_a_registration_is_changed_by_another_identity() {
     let deleted = other.ask(&mut world, Code::DELETE, &location, &[]);
     assert_eq!(deleted.code(), Code::FORBIDDEN);
     let sent = other.ask_with(&mut world, Code::POST, "/dp", &[], b"[]");
-    assert_eq!(sent.code(), Code::NOT_FOUND, "it is registered nowhere");
+    assert_eq!(sent.code(), Code::BAD_REQUEST, "it is registered nowhere");
     assert_eq!(
         world.registration("dev-1").address.as_deref(),
         Some("10.0.0.1:4000")
