@@ -6,6 +6,7 @@ use serde::Serialize;
 use serde_json::{Map, Value, json};
 
 use crate::services::attributes::AttributesError;
+use crate::services::credentials::CredentialsError;
 use crate::services::devices::DevicesError;
 use crate::services::engine::EngineError;
 use crate::services::events::TooManyReaders;
@@ -97,6 +98,8 @@ problem_kinds! {
     ProfileInUse CONFLICT "profile-in-use" "The profile is in use",
     /// The profile is part of the program.
     BuiltInProfile CONFLICT "built-in-profile" "The profile is built in",
+    /// Another device has this PSK identity, public key or certificate.
+    CredentialsTaken CONFLICT "credentials-taken" "Another device has these credentials",
     /// There are as many profiles as there may be.
     TooManyProfiles CONFLICT "too-many-profiles" "There are too many profiles",
     /// The body or a line of it is too large.
@@ -117,8 +120,6 @@ problem_kinds! {
     EndpointMismatch UNPROCESSABLE_ENTITY "endpoint-mismatch" "The body names another endpoint",
     /// There is no such profile.
     UnknownProfile UNPROCESSABLE_ENTITY "unknown-profile" "There is no such profile",
-    /// The security mode is not served.
-    UnsupportedSecurity UNPROCESSABLE_ENTITY "unsupported-security" "The security mode is not served",
     /// The server failed.
     Internal INTERNAL_SERVER_ERROR "internal" "The server failed",
     /// The store failed.
@@ -251,12 +252,14 @@ impl From<DeviceError> for Problem {
             DeviceError::EndpointMismatch { member, .. } => {
                 Self::new(ProblemKind::EndpointMismatch, detail).with("member", member)
             }
-            DeviceError::Member { member, .. } => {
-                Self::new(ProblemKind::InvalidDevice, detail).with("member", member)
-            }
-            DeviceError::UnsupportedSecurity { .. } => {
-                Self::new(ProblemKind::UnsupportedSecurity, detail)
-                    .with("accepted", json!(["NO_SEC"]))
+            DeviceError::Credentials(error) => {
+                let kind = match error {
+                    CredentialsError::Taken { .. } => ProblemKind::CredentialsTaken,
+                    CredentialsError::Rule { .. } | CredentialsError::Member { .. } => {
+                        ProblemKind::InvalidDevice
+                    }
+                };
+                Self::new(kind, detail).with("member", error.member())
             }
             DeviceError::UnknownProfile { known, .. } => {
                 Self::new(ProblemKind::UnknownProfile, detail).with("known", known.first)

@@ -7,6 +7,7 @@ use serde::Serialize;
 use super::auth::Viewer;
 use super::problem::Problem;
 use super::state::{ListenerView, Shared};
+use crate::services::credentials::ServerKeysView;
 use crate::services::storage::StoreInfo;
 
 /// The server.
@@ -27,6 +28,8 @@ pub(super) struct ServerView {
     store: StoreInfo,
     /// Who is let in.
     provisioning: ProvisioningView,
+    /// Keys and certificates for DTLS, public parts.
+    keys: ServerKeysView,
 }
 
 /// Who is let in.
@@ -67,5 +70,6 @@ pub(super) async fn show(_: Viewer, Extract(state): Shared) -> Result<Json<Serve
             allow_unknown: state.options.allow_unknown,
             profile: state.options.profile.clone(),
         },
+        keys: state.credentials.keys().view(),
     }))
 }

@@ -12,6 +12,7 @@ use tokio::sync::{Semaphore, watch};
 use crate::ops::health::Health;
 use crate::ops::metrics::Exporter;
 use crate::services::attributes::Attributes;
+use crate::services::credentials::Credentials;
 use crate::services::devices::Devices;
 use crate::services::engine::Engine;
 use crate::services::events::EventFeed;
@@ -31,6 +32,8 @@ pub struct Api {
     pub engine: Arc<dyn Engine>,
     /// The device service.
     pub devices: Arc<Devices>,
+    /// The credentials of devices and the keys of the server.
+    pub credentials: Arc<Credentials>,
     /// The object definitions.
     pub models: Arc<Models>,
     /// The device profiles.

@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
+use rookery::services::credentials::Curve;
 use rookery::services::tokens::Role;
 
 /// LwM2M server.
@@ -62,6 +63,11 @@ pub(super) enum Command {
         #[command(subcommand)]
         command: DevicesCommand,
     },
+    /// Make keys and certificates for DTLS.
+    Credentials {
+        #[command(subcommand)]
+        command: CredentialsCommand,
+    },
     /// Manage device profiles.
     Profiles {
         #[command(subcommand)]
@@ -115,6 +121,111 @@ pub(super) enum DevicesCommand {
         #[command(flatten)]
         place: Place,
     },
+}
+
+#[derive(Debug, Subcommand)]
+pub(super) enum CredentialsCommand {
+    /// Make keys, with the device as the API takes it. Files are for their owner only.
+    Generate {
+        #[command(subcommand)]
+        what: Generate,
+    },
+}
+
+#[derive(Debug, Subcommand)]
+pub(super) enum Generate {
+    /// A pre-shared key.
+    Psk {
+        /// Endpoint client name of the device.
+        #[arg(long)]
+        endpoint: String,
+        /// PSK identity, instead of the endpoint.
+        #[arg(long)]
+        identity: Option<String>,
+        /// Length of the key in bytes: 16, 32 or 64.
+        #[arg(long, default_value_t = 16)]
+        bytes: usize,
+        #[command(flatten)]
+        output: Output,
+    },
+    /// A key pair, for a raw public key.
+    Rpk {
+        /// Endpoint client name of the device.
+        #[arg(long)]
+        endpoint: String,
+        /// Curve of the key.
+        #[arg(long, value_enum, default_value_t = CurveArgument::P256)]
+        curve: CurveArgument,
+        #[command(flatten)]
+        output: Output,
+    },
+    /// A key pair and a certificate, whose common name is the endpoint.
+    X509 {
+        /// Endpoint client name of the device.
+        #[arg(long)]
+        endpoint: String,
+        /// Curve of the key.
+        #[arg(long, value_enum, default_value_t = CurveArgument::P256)]
+        curve: CurveArgument,
+        /// How long the certificate is valid.
+        #[arg(long, default_value_t = 3_650, value_parser = clap::value_parser!(u32).range(1..=36_500))]
+        days: u32,
+        /// Any certificate of the authority will do, not this one alone.
+        #[arg(long)]
+        trusted: bool,
+        /// Directory of the authority, instead of that of the other files. It is made when it is not
+        /// there.
+        #[arg(long, value_name = "DIR")]
+        ca: Option<PathBuf>,
+        #[command(flatten)]
+        output: Output,
+    },
+    /// Key and certificate of this server.
+    Server {
+        /// Common name of the certificate: the host that devices connect to.
+        #[arg(long, default_value = "rookery")]
+        name: String,
+        /// Curve of the key.
+        #[arg(long, value_enum, default_value_t = CurveArgument::P256)]
+        curve: CurveArgument,
+        /// How long the certificate is valid.
+        #[arg(long, default_value_t = 3_650, value_parser = clap::value_parser!(u32).range(1..=36_500))]
+        days: u32,
+        /// Directory of the authority, instead of that of the other files. It is made when it is not
+        /// there.
+        #[arg(long, value_name = "DIR")]
+        ca: Option<PathBuf>,
+        #[command(flatten)]
+        output: Output,
+    },
+}
+
+/// Where files are written.
+#[derive(Args, Clone, Debug)]
+pub(super) struct Output {
+    /// Directory of the files.
+    #[arg(long, value_name = "DIR", default_value = ".")]
+    pub(super) out: PathBuf,
+    /// Replace files that exist. An authority is never replaced.
+    #[arg(long)]
+    pub(super) force: bool,
+}
+
+#[derive(Clone, Copy, Debug, ValueEnum)]
+pub(super) enum CurveArgument {
+    #[value(name = "P-256")]
+    P256,
+    #[value(name = "P-384")]
+    P384,
+}
+
+impl From<CurveArgument> for Curve {
+    fn from(curve: CurveArgument) -> Self {
+        match curve {
+            CurveArgument::P256 => Self::P256,
+            CurveArgument::P384 => Self::P384,
+        }
+    }
 }
 
 #[derive(Debug, Subcommand)]

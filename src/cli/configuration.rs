@@ -2,9 +2,11 @@
 
 use anyhow::{Context, bail};
 use rookery::ops::config::{Config, Effective};
+use rookery::services::credentials::{KeySettings, Modes};
 use rookery::services::profiles::{ProfileSettings, Profiles, ServerPorts};
 
 use super::arguments::Place;
+use super::server_keys::server_key_files;
 
 /// Loads the configuration; the command line wins over everything.
 pub(super) fn load(place: &Place, dev: bool) -> anyhow::Result<Effective> {
@@ -19,6 +21,13 @@ pub(super) fn load(place: &Place, dev: bool) -> anyhow::Result<Effective> {
     if dev {
         effective.config.provisioning.allow_unknown = true;
         effective.note_command_line("provisioning.allow_unknown", "--dev");
+        if effective.config.dtls.server_key.is_none() {
+            let (key, certificate) = server_key_files(&effective.config.store.path);
+            effective.config.dtls.server_key = Some(key);
+            effective.config.dtls.server_certificate = Some(certificate);
+            effective.note_command_line("dtls.server_key", "--dev");
+            effective.note_command_line("dtls.server_certificate", "--dev");
+        }
     }
     Ok(effective)
 }
@@ -33,6 +42,24 @@ pub(super) fn profile_settings(config: &Config) -> ProfileSettings {
             ..usual
         },
         of_unnamed: config.provisioning.profile.clone(),
+    }
+}
+
+/// Where the keys of the server are.
+pub(super) fn key_settings(config: &Config) -> KeySettings {
+    let dtls = &config.dtls;
+    KeySettings {
+        modes: Modes {
+            psk: dtls.psk,
+            rpk: dtls.rpk,
+            x509: dtls.x509,
+        },
+        check_dates: dtls.check_certificate_dates,
+        server_key: dtls.server_key.clone(),
+        server_certificate: dtls.server_certificate.clone(),
+        server_key_password: dtls.server_key_password_file.clone(),
+        trust_store: dtls.trust_store.clone(),
+        trust_store_password: dtls.trust_store_password_file.clone(),
     }
 }
 

@@ -5,9 +5,12 @@ use std::process::ExitCode;
 use anyhow::Context;
 
 use super::arguments::{
-    Arguments, Command, DevicesCommand, ModelsCommand, ProfilesCommand, StoreCommand,
+    Arguments, Command, CredentialsCommand, DevicesCommand, ModelsCommand, ProfilesCommand,
+    StoreCommand,
 };
-use super::{check_config, devices, models, profiles, rpc, serve, store, terminal, tokens};
+use super::{
+    check_config, credentials, devices, models, profiles, rpc, serve, store, terminal, tokens,
+};
 
 /// Does what `arguments` say. An error is for the caller to print.
 pub(crate) fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
@@ -30,6 +33,9 @@ pub(crate) fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
         Command::Devices {
             command: DevicesCommand::Import { file, place },
         } => short_runtime()?.block_on(devices::import(&file, &place)),
+        Command::Credentials {
+            command: CredentialsCommand::Generate { what },
+        } => credentials::generate(what),
         Command::Profiles {
             command: ProfilesCommand::Import { file, name, place },
         } => short_runtime()?.block_on(profiles::import(&file, name, &place)),

@@ -12,6 +12,7 @@ use rookery::ops::health::{Health, Phase};
 use rookery::ops::logging;
 use rookery::ops::metrics::Exporter;
 use rookery::services::attributes::Attributes;
+use rookery::services::credentials::{Credentials, Keys};
 use rookery::services::devices::Devices;
 use rookery::services::engine::{Engine, StateStore};
 use rookery::services::events::EventFeed;
@@ -31,6 +32,7 @@ use super::arguments::Place;
 use super::configuration;
 use super::data_directory::{open_state, open_store, socket_file};
 use super::listeners;
+use super::server_keys;
 
 mod announce;
 mod signals;
@@ -76,6 +78,10 @@ async fn run(effective: Effective, mut reload: Reload, dev: bool) -> anyhow::Res
         None => None,
     };
     let store: Arc<dyn Store> = Arc::new(open_store(&config.store.path)?);
+    if dev {
+        server_keys::ensure(&config.store.path)?;
+    }
+    let keys = Keys::load(&configuration::key_settings(config)).context("[dtls]")?;
     let tokens = Arc::new(Tokens::load(store.clone()).await?);
     let models = Arc::new(Models::load(store.clone()).await?);
     let state: Arc<dyn StateStore> = Arc::new(open_state(&config.store.path)?);
@@ -104,6 +110,8 @@ async fn run(effective: Effective, mut reload: Reload, dev: bool) -> anyhow::Res
         unknown.use_for_unknown(profile);
     }
     let provisioning = Provisioning::new(store.clone(), profiles.clone(), of_unnamed);
+    let index = provisioning.credentials().clone();
+    let credentials = Arc::new(Credentials::new(index, keys));
     let devices = Arc::new(Devices::new(engine.clone(), provisioning));
     // Devices are let in only now: before, each of them would be unknown.
     let provisioned = devices.restore().await?;
@@ -136,6 +144,7 @@ async fn run(effective: Effective, mut reload: Reload, dev: bool) -> anyhow::Res
     let api = Api {
         engine: engine.clone(),
         devices,
+        credentials: credentials.clone(),
         models: models.clone(),
         profiles,
         rpc,
@@ -179,7 +188,7 @@ async fn run(effective: Effective, mut reload: Reload, dev: bool) -> anyhow::Res
     );
 
     while let signals::Told::Reload = signals.next().await {
-        reload.run(&tokens, &models).await;
+        reload.run(&tokens, &models, &credentials).await;
     }
 
     // Whoever sends traffic is told first, devices are served to the end, then the API ends; the

@@ -28,6 +28,8 @@ pub struct Config {
     pub store: Store,
     /// Who is let in.
     pub provisioning: Provisioning,
+    /// DTLS.
+    pub dtls: Dtls,
     /// The HTTP API.
     pub api: Api,
     /// Logs.
@@ -72,6 +74,35 @@ pub struct Provisioning {
     pub allow_unknown: bool,
     /// The profile of devices that name none.
     pub profile: String,
+}
+
+/// DTLS: keys of the server, and what devices may do.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Dtls {
+    /// Whether devices with pre-shared keys are served.
+    pub psk: bool,
+    /// Whether devices with raw public keys are served.
+    pub rpk: bool,
+    /// Whether devices with certificates are served.
+    pub x509: bool,
+    /// File of the server's private key.
+    pub server_key: Option<PathBuf>,
+    /// File of the server's certificates.
+    pub server_certificate: Option<PathBuf>,
+    /// File with the password of `server_key`.
+    pub server_key_password_file: Option<PathBuf>,
+    /// File of the authorities whose devices are believed.
+    pub trust_store: Option<PathBuf>,
+    /// File with the password of `trust_store`.
+    pub trust_store_password_file: Option<PathBuf>,
+    /// Whether certificates of devices must be valid at the time.
+    pub check_certificate_dates: bool,
+    /// Bytes of the server's connection identifiers.
+    pub cid_length: usize,
+    /// Handshakes in flight per shard.
+    pub max_handshakes: usize,
+    /// Longest handshake in ms.
+    pub handshake_timeout: usize,
 }
 
 /// The HTTP API.
@@ -134,6 +165,20 @@ impl Default for Config {
             provisioning: Provisioning {
                 allow_unknown: false,
                 profile: "default".to_owned(),
+            },
+            dtls: Dtls {
+                psk: true,
+                rpk: true,
+                x509: true,
+                server_key: None,
+                server_certificate: None,
+                server_key_password_file: None,
+                trust_store: None,
+                trust_store_password_file: None,
+                check_certificate_dates: true,
+                cid_length: 8,
+                max_handshakes: 2_000,
+                handshake_timeout: 60_000,
             },
             api: Api {
                 max_body: 1 << 20,

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use serde::Serialize;
 use serde_json::{Map, Value};
 
+use super::credentials::Mode;
 use super::endpoint_locks::EndpointLocks;
 use super::engine::{
     Admission, AttributesView, DeviceState, DeviceSummary, Engine, EngineError, LogEntry,
@@ -12,7 +13,8 @@ use super::engine::{
 };
 use super::profiles::device_power_mode;
 use super::provisioning::{
-    CheckedDevice, DeviceBody, DeviceError, DeviceRecord, Provisioning, redacted_credentials,
+    CheckedDevice, DeviceBody, DeviceError, DeviceRecord, Provisioning, Stored,
+    redacted_credentials,
 };
 use super::storage::StoreError;
 
@@ -121,8 +123,9 @@ impl Devices {
         }
     }
 
-    /// Lets a stored device in; `false` when its profile is gone.
+    /// Lets a stored device in; `false` when its profile is gone or its credentials let nobody in.
     fn restore_one(&self, endpoint: &str, record: &DeviceRecord) -> bool {
+        let mode = self.provisioning.remember(endpoint, record);
         let Some(profile) = self.provisioning.profiles().id(&record.profile) else {
             tracing::warn!(
                 endpoint,
@@ -140,8 +143,16 @@ impl Devices {
                 None
             }
         };
-        self.engine.admit(endpoint, Admission { profile, power });
-        true
+        self.let_in(endpoint, mode, Admission { profile, power });
+        mode != Mode::Unreadable
+    }
+
+    /// Plain CoAP proves nothing: by it only devices without security may register.
+    fn let_in(&self, endpoint: &str, mode: Mode, admission: Admission) {
+        match mode {
+            Mode::NoSec => self.engine.admit(endpoint, admission),
+            Mode::Psk | Mode::Rpk | Mode::X509 | Mode::Unreadable => self.engine.withdraw(endpoint),
+        }
     }
 
     /// One device.
@@ -170,8 +181,11 @@ impl Devices {
     ) -> Result<(DeviceView, bool), DevicesError> {
         let _steady = self.provisioning.profiles().steady().await;
         let device = self.provisioning.check(Some(endpoint), body)?;
-        let replaced = self.provision(std::slice::from_ref(&device)).await?;
-        Ok((self.get(endpoint).await?, !replaced.contains(&true)))
+        let mut created = false;
+        for outcome in self.provision(std::slice::from_ref(&device)).await? {
+            created = !outcome?.replaced;
+        }
+        Ok((self.get(endpoint).await?, created))
     }
 
     /// Provisions many devices, those that are as they must be; one outcome for each in order.
@@ -186,13 +200,16 @@ impl Devices {
             .map(|body| self.provisioning.check(None, body))
             .collect();
         let devices: Vec<_> = checked.iter().flatten().cloned().collect();
-        let mut replaced = self.provision(&devices).await?.into_iter();
+        let mut outcomes = self.provision(&devices).await?.into_iter();
         Ok(checked
             .into_iter()
-            .map(|outcome| {
-                let device = outcome?;
-                let created = !replaced.next().unwrap_or(false);
-                Ok((device.endpoint, created))
+            .map(|checked| {
+                let device = checked?;
+                let stored = outcomes.next().transpose()?;
+                Ok((
+                    device.endpoint,
+                    stored.is_some_and(|stored| !stored.replaced),
+                ))
             })
             .collect())
     }
@@ -302,23 +319,37 @@ impl Devices {
         }
     }
 
-    /// Stores devices and lets them in, while no profile can go.
-    async fn provision(&self, devices: &[CheckedDevice]) -> Result<Vec<bool>, StoreError> {
+    /// Stores devices and lets them in, while no profile can go. One that got other credentials has
+    /// to register anew with them.
+    async fn provision(
+        &self,
+        devices: &[CheckedDevice],
+    ) -> Result<Vec<Result<Stored, DeviceError>>, StoreError> {
         if devices.is_empty() {
             return Ok(Vec::new());
         }
         let endpoints = devices.iter().map(|device| device.endpoint.as_str());
         let _guards = self.locks.lock(endpoints).await;
-        let replaced = self.provisioning.put(devices).await?;
-        for device in devices {
+        let outcomes = self.provisioning.put(devices).await?;
+        for (device, outcome) in devices.iter().zip(&outcomes) {
+            let Ok(stored) = outcome else { continue };
             // It is there: no profile goes while devices are provisioned.
             if let Some(profile) = self.provisioning.profiles().id(&device.record.profile) {
                 let power = device.power;
                 let admission = Admission { profile, power };
-                self.engine.admit(&device.endpoint, admission);
+                self.let_in(&device.endpoint, device.credentials.mode(), admission);
+            }
+            if stored.other_credentials && self.engine.holds(&device.endpoint) {
+                // The device is stored: a busy engine is told again by the revocation.
+                if let Err(error) = self.engine.remove(&device.endpoint).await {
+                    tracing::warn!(
+                        endpoint = device.endpoint, %error,
+                        "a registration with credentials that were replaced may last"
+                    );
+                }
             }
         }
-        Ok(replaced)
+        Ok(outcomes)
     }
 }
 

@@ -31,6 +31,7 @@ mod types;
 mod view;
 
 pub use bootstrap::ServerPorts;
+pub use certificates::{is_certificate, is_public_key};
 pub use error::{ProfilesError, check_name};
 pub use findings::{Faults, Finding};
 pub use history::History;

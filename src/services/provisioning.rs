@@ -5,6 +5,7 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
+use super::credentials::{CredentialsIndex, DeviceCredentials, Mode, Reservation};
 use super::engine::PowerMode;
 use super::profiles::{Profiles, device_power_mode};
 use super::storage::{self, Change, Scanned, Store, StoreError, Table};
@@ -70,6 +71,17 @@ pub struct CheckedDevice {
     pub record: DeviceRecord,
     /// When it listens, if that differs from its profile.
     pub power: Option<PowerMode>,
+    /// How it proves its identity.
+    pub credentials: DeviceCredentials,
+}
+
+/// A device that was stored.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub struct Stored {
+    /// It was there before.
+    pub replaced: bool,
+    /// It had other credentials before.
+    pub other_credentials: bool,
 }
 
 /// The stored devices.
@@ -78,17 +90,70 @@ pub struct Provisioning {
     store: Arc<dyn Store>,
     profiles: Arc<Profiles>,
     profile: String,
+    credentials: Arc<CredentialsIndex>,
 }
 
+/// Stored devices read at once.
+const CHUNK: usize = 1_000;
+
 impl Provisioning {
-    /// Devices in `store`, of `profiles`; one that names no profile gets `profile`.
+    /// Devices in `store`, of `profiles`; one that names no profile gets `profile`. Their credentials
+    /// are known once each was [remembered](Self::remember).
     #[must_use]
     pub fn new(store: Arc<dyn Store>, profiles: Arc<Profiles>, profile: impl Into<String>) -> Self {
         Self {
             store,
             profiles,
             profile: profile.into(),
+            credentials: Arc::default(),
         }
+    }
+
+    /// Who has which credentials.
+    #[must_use]
+    pub const fn credentials(&self) -> &Arc<CredentialsIndex> {
+        &self.credentials
+    }
+
+    /// Remembers the credentials of all stored devices.
+    ///
+    /// # Errors
+    /// When the store fails.
+    pub async fn remember_all(&self) -> Result<(), StoreError> {
+        let mut after = None;
+        loop {
+            let page = self.scan(after.as_deref(), CHUNK).await?;
+            for (endpoint, record) in &page.records {
+                self.remember(endpoint, record);
+            }
+            after = page.resume_after;
+            if after.is_none() {
+                return Ok(());
+            }
+        }
+    }
+
+    /// Remembers the credentials of a stored device. Those that cannot be read, or are those of
+    /// another device, let nobody in.
+    pub fn remember(&self, endpoint: &str, record: &DeviceRecord) -> Mode {
+        let credentials = DeviceCredentials::of_stored(record.credentials.as_ref());
+        let reserved = credentials.and_then(|credentials| {
+            let reservation = self.credentials.reserve(endpoint, &credentials)?;
+            Ok((reservation, credentials.mode()))
+        });
+        let (reservation, mode) = match reserved {
+            Ok(reserved) => reserved,
+            Err(fault) => {
+                tracing::warn!(endpoint, %fault, "the device is not let in");
+                let nobody = DeviceCredentials::Unreadable;
+                match self.credentials.reserve(endpoint, &nobody) {
+                    Ok(reservation) => (reservation, Mode::Unreadable),
+                    Err(_) => return Mode::Unreadable,
+                }
+            }
+        };
+        reservation.commit();
+        mode
     }
 
     /// The profiles a device can have.
@@ -107,8 +172,8 @@ impl Provisioning {
         endpoint: Option<&str>,
         body: DeviceBody,
     ) -> Result<CheckedDevice, DeviceError> {
+        let credentials = DeviceCredentials::read(body.credentials.as_ref())?;
         let endpoint = rules::endpoint_of(endpoint, &body)?;
-        rules::check_security(&body)?;
         let profile = body.profile.unwrap_or_else(|| self.profile.clone());
         if !self.profiles.contains(&profile) {
             let known = self.profiles.known();
@@ -128,19 +193,48 @@ impl Provisioning {
                 transport_configuration: body.transport_configuration,
             },
             power,
+            credentials,
         })
     }
 
-    /// Stores all of `devices` or none; says for each whether it replaced one.
+    /// Stores those of `devices` whose credentials no other device has, all of them or none; one
+    /// outcome for each in order. Two changes of one device must not be under way at once.
     ///
     /// # Errors
     /// When the store fails.
-    pub async fn put(&self, devices: &[CheckedDevice]) -> Result<Vec<bool>, StoreError> {
+    pub async fn put(
+        &self,
+        devices: &[CheckedDevice],
+    ) -> Result<Vec<Result<Stored, DeviceError>>, StoreError> {
+        let reserve = |device: &CheckedDevice| {
+            self.credentials
+                .reserve(&device.endpoint, &device.credentials)
+                .map_err(DeviceError::from)
+        };
+        let reserved: Vec<_> = devices.iter().map(reserve).collect();
         let changes = devices
             .iter()
-            .map(|device| Change::put(Table::Devices, device.endpoint.as_str(), &device.record))
+            .zip(&reserved)
+            .filter(|(_, reserved)| reserved.is_ok())
+            .map(|(device, _)| {
+                Change::put(Table::Devices, device.endpoint.as_str(), &device.record)
+            })
             .collect::<Result<Vec<_>, _>>()?;
-        self.store.write(changes).await
+        let mut replaced = if changes.is_empty() {
+            Vec::new()
+        } else {
+            self.store.write(changes).await?
+        }
+        .into_iter();
+        let commit = |reservation: Reservation| Stored {
+            other_credentials: reservation.commit(),
+            replaced: replaced.next().unwrap_or(false),
+        };
+        let mut commit = commit;
+        Ok(reserved
+            .into_iter()
+            .map(|reserved| reserved.map(&mut commit))
+            .collect())
     }
 
     /// One provisioned device.
@@ -161,6 +255,7 @@ impl Provisioning {
             key: endpoint.to_owned(),
         };
         let existed = self.store.write(vec![change]).await?;
+        self.credentials.remove(endpoint);
         Ok(existed.contains(&true))
     }
 

@@ -12,7 +12,14 @@ fn body(endpoint: &str) -> Value {
         "profile": "default",
         "credentials": {
             "client": {"securityConfigClientMode": "NO_SEC", "endpoint": endpoint},
-            "bootstrap": {"bootstrapServer": {"securityMode": "PSK", "clientSecretKey": "00aa"}}
+            "bootstrap": {
+                "bootstrapServer": {
+                    "securityMode": "PSK",
+                    "clientPublicKeyOrId": "me",
+                    "clientSecretKey": "000102030405060708090a0b0c0d0e0f"
+                },
+                "lwm2mServer": {"securityMode": "NO_SEC"}
+            }
         },
         "transportConfiguration": {"powerMode": "PSM"}
     })
@@ -60,7 +67,10 @@ async fn a_provisioned_device_is_shown_without_its_secrets() {
             "lastSeen": null, "provisioned": true,
             "credentials": {
                 "client": {"securityConfigClientMode": "NO_SEC", "endpoint": "dev-1"},
-                "bootstrap": {"bootstrapServer": {"securityMode": "PSK"}}
+                "bootstrap": {
+                    "bootstrapServer": {"securityMode": "PSK", "clientPublicKeyOrId": "me"},
+                    "lwm2mServer": {"securityMode": "NO_SEC"}
+                }
             },
             "transportConfiguration": {"powerMode": "PSM"}
         })

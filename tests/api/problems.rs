@@ -135,7 +135,7 @@ async fn devices_that_cannot_be_served_are_refused() {
     let server = Server::start().await;
     let client = |mode: &str, endpoint: &str| json!({"credentials": {"client": {"securityConfigClientMode": mode, "endpoint": endpoint}}});
     let cases = [
-        (client("PSK", "a"), 422, "unsupported-security"),
+        (client("PSK", "a"), 422, "invalid-device"),
         (client("NO_SEC", "b"), 422, "endpoint-mismatch"),
         (client("none", "a"), 422, "invalid-device"),
         (json!({"profile": "water"}), 422, "unknown-profile"),

@@ -7,6 +7,7 @@ use rookery::api::{self, Api, ListenerView, Options, Peer};
 use rookery::ops::health::{Health, Phase};
 use rookery::ops::metrics::Exporter;
 use rookery::services::attributes::Attributes;
+use rookery::services::credentials::{Credentials, Keys};
 use rookery::services::devices::Devices;
 use rookery::services::engine::Engine;
 use rookery::services::events::EventFeed;
@@ -75,6 +76,8 @@ impl Server {
         .await
         .unwrap();
         let provisioning = Provisioning::new(store.clone(), profiles.clone(), "default");
+        let index = provisioning.credentials().clone();
+        let credentials = Arc::new(Credentials::new(index, Keys::default()));
         let devices = Arc::new(Devices::new(engine.clone(), provisioning));
         let rpc = Rpc::load(
             engine.clone(),
@@ -99,6 +102,7 @@ impl Server {
             attributes: Arc::new(attributes.await.unwrap()),
             rpc: Arc::new(rpc.await.unwrap()),
             devices,
+            credentials,
             engine,
             models,
             profiles,

@@ -101,7 +101,7 @@ fn import_files(directory: &Path) {
         "{error}"
     );
     assert!(
-        error.contains("d.csv:4: ") && error.contains("needs DTLS"),
+        error.contains("d.csv:4: LwM2M client PSK identity must be specified"),
         "{error}"
     );
     assert!(

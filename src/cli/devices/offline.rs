@@ -23,6 +23,7 @@ pub(super) async fn import(
     let of_unnamed = profiles.of_unnamed.clone();
     let profiles = Profiles::load(store.clone(), models, None, profiles).await?;
     let provisioning = Provisioning::new(store, profiles, of_unnamed);
+    provisioning.remember_all().await?;
     let mut batch = Vec::new();
     while let Some(line) = source.next()? {
         let checked = match line.content {
@@ -31,7 +32,7 @@ pub(super) async fn import(
             Err(why) => Err(why),
         };
         match checked {
-            Ok(device) => batch.push(device),
+            Ok(device) => batch.push((line.number, device)),
             Err(why) => report.refused(line.number, &why),
         }
         if batch.len() == BATCH {
@@ -50,12 +51,15 @@ fn check(provisioning: &Provisioning, text: &str) -> Result<CheckedDevice, Strin
 
 async fn store_batch(
     provisioning: &Provisioning,
-    batch: &mut Vec<CheckedDevice>,
+    batch: &mut Vec<(u64, CheckedDevice)>,
     report: &mut Report,
 ) -> anyhow::Result<()> {
-    for replaced in provisioning.put(batch).await? {
-        report.taken(!replaced);
+    let (numbers, devices): (Vec<_>, Vec<_>) = batch.drain(..).unzip();
+    for (number, outcome) in numbers.into_iter().zip(provisioning.put(&devices).await?) {
+        match outcome {
+            Ok(stored) => report.taken(!stored.replaced),
+            Err(why) => report.refused(number, &why.to_string()),
+        }
     }
-    batch.clear();
     Ok(())
 }

@@ -30,13 +30,27 @@ enum Column {
     Endpoint,
     Profile,
     SecurityMode,
+    Identity,
+    Key,
+    Certificate,
 }
 
-const COLUMNS: [(&str, Column); 3] = [
+const COLUMNS: [(&str, Column); 6] = [
     ("endpoint", Column::Endpoint),
     ("profile", Column::Profile),
     ("securityConfigClientMode", Column::SecurityMode),
+    ("identity", Column::Identity),
+    ("key", Column::Key),
+    ("cert", Column::Certificate),
 ];
+
+impl Column {
+    /// Name in the header, and of the member.
+    fn name(self) -> &'static str {
+        let named = COLUMNS.iter().find(|(_, column)| *column == self);
+        named.map_or("", |(name, _)| name)
+    }
+}
 
 impl Source {
     /// Opens `file`; its extension says what it is, `-` is NDJSON on standard input.
@@ -137,8 +151,13 @@ fn device(columns: &[Column], row: &str) -> Result<String, String> {
         device["profile"] = json!(profile);
     }
     if let Some(mode) = field(Column::SecurityMode) {
-        device["credentials"] =
-            json!({"client": {"securityConfigClientMode": mode, "endpoint": endpoint}});
+        let mut client = json!({"securityConfigClientMode": mode, "endpoint": endpoint});
+        for column in [Column::Identity, Column::Key, Column::Certificate] {
+            if let Some(value) = field(column) {
+                client[column.name()] = json!(value);
+            }
+        }
+        device["credentials"] = json!({ "client": client });
     }
     Ok(device.to_string())
 }

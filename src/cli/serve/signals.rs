@@ -1,8 +1,9 @@
 //! Signals: SIGTERM and SIGINT stop, SIGHUP reloads what can be reloaded.
 
 use anyhow::Context;
-use rookery::ops::config::Effective;
+use rookery::ops::config::{Dtls, Effective};
 use rookery::ops::logging::LogLevels;
+use rookery::services::credentials::Credentials;
 use rookery::services::models::Models;
 use rookery::services::tokens::Tokens;
 use tokio::signal::unix::{Signal, SignalKind, signal};
@@ -60,9 +61,17 @@ impl Reload {
         }
     }
 
-    pub(super) async fn run(&mut self, tokens: &Tokens, models: &Models) {
+    pub(super) async fn run(
+        &mut self,
+        tokens: &Tokens,
+        models: &Models,
+        credentials: &Credentials,
+    ) {
         match configuration::load(&self.place, self.dev) {
-            Ok(newer) => self.apply(newer),
+            Ok(newer) => {
+                self.reload_keys(&newer, credentials);
+                self.apply(newer);
+            }
             Err(error) => {
                 let error = format!("{error:#}");
                 error!(
@@ -78,6 +87,34 @@ impl Reload {
         match models.reload().await {
             Ok(count) => info!(count, "object definitions reloaded"),
             Err(error) => error!(%error, "object definitions were not reloaded"),
+        }
+    }
+
+    /// The files are read again also when the configuration names the same ones.
+    fn reload_keys(&mut self, newer: &Effective, credentials: &Credentials) {
+        match credentials.reload(&configuration::key_settings(&newer.config)) {
+            Ok(changes) => {
+                let changed: Vec<_> = changes.iter().map(|change| change.discriminant()).collect();
+                info!(?changed, "DTLS keys and certificates reloaded");
+                let (cid_length, max_handshakes, handshake_timeout) = {
+                    let running = &self.running.config.dtls;
+                    (
+                        running.cid_length,
+                        running.max_handshakes,
+                        running.handshake_timeout,
+                    )
+                };
+                self.running.config.dtls = Dtls {
+                    cid_length,
+                    max_handshakes,
+                    handshake_timeout,
+                    ..newer.config.dtls.clone()
+                };
+            }
+            Err(error) => error!(
+                %error,
+                "DTLS keys and certificates were not reloaded, those in force stay"
+            ),
         }
     }
 

@@ -2,6 +2,7 @@
 
 use std::net::SocketAddr;
 use std::ops::RangeInclusive;
+use std::path::PathBuf;
 
 use toml::de::DeValue;
 
@@ -68,6 +69,16 @@ impl Given {
             "" => Some(None),
             text => text.parse().ok().map(Some),
         }
+    }
+
+    /// `Some(None)` for the empty text, which is none.
+    pub(super) fn file(&self) -> Option<Option<PathBuf>> {
+        let text = self.text()?;
+        Some(
+            Some(text)
+                .filter(|text| !text.is_empty())
+                .map(PathBuf::from),
+        )
     }
 
     /// For error messages.

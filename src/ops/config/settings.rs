@@ -1,6 +1,7 @@
 //! The list of keys: what each means, what it accepts, how it is read and shown.
 
 use std::net::SocketAddr;
+use std::path::Path;
 
 use tracing_subscriber::EnvFilter;
 
@@ -176,6 +177,142 @@ pub(super) const SETTINGS: &[Setting] = &[
         },
     },
     Setting {
+        section: "dtls",
+        key: "psk",
+        doc: "Whether devices with pre-shared keys are served.",
+        accepts: "true or false",
+        reloads: true,
+        get: |config| config.dtls.psk.to_string(),
+        set: |config, given| given.boolean().map(|value| config.dtls.psk = value),
+    },
+    Setting {
+        section: "dtls",
+        key: "rpk",
+        doc: "Whether devices with raw public keys are served. Needs server_key.",
+        accepts: "true or false",
+        reloads: true,
+        get: |config| config.dtls.rpk.to_string(),
+        set: |config, given| given.boolean().map(|value| config.dtls.rpk = value),
+    },
+    Setting {
+        section: "dtls",
+        key: "x509",
+        doc: "Whether devices with certificates are served. Needs server_key and a certificate of it.",
+        accepts: "true or false",
+        reloads: true,
+        get: |config| config.dtls.x509.to_string(),
+        set: |config, given| given.boolean().map(|value| config.dtls.x509 = value),
+    },
+    Setting {
+        section: "dtls",
+        key: "server_key",
+        doc: "Private key of the server, on P-256 or P-384.",
+        accepts: "a file in PEM, DER or PKCS#12, or \"\" for none",
+        reloads: true,
+        get: |config| file(config.dtls.server_key.as_deref()),
+        set: |config, given| given.file().map(|value| config.dtls.server_key = value),
+    },
+    Setting {
+        section: "dtls",
+        key: "server_certificate",
+        doc: "Certificate of the server, and those above it. Not needed where server_key is PKCS#12.",
+        accepts: "a file in PEM, DER or PKCS#12, or \"\" for none",
+        reloads: true,
+        get: |config| file(config.dtls.server_certificate.as_deref()),
+        set: |config, given| {
+            given
+                .file()
+                .map(|value| config.dtls.server_certificate = value)
+        },
+    },
+    Setting {
+        section: "dtls",
+        key: "server_key_password_file",
+        doc: "File whose first line is the password of server_key.",
+        accepts: "a file, or \"\" for none",
+        reloads: true,
+        get: |config| file(config.dtls.server_key_password_file.as_deref()),
+        set: |config, given| {
+            given
+                .file()
+                .map(|value| config.dtls.server_key_password_file = value)
+        },
+    },
+    Setting {
+        section: "dtls",
+        key: "trust_store",
+        doc: "Certificates of authorities: a device with X.509 and no stored certificate is believed when one of them signed its certificate.",
+        accepts: "a file in PEM, DER or PKCS#12, or \"\" for none",
+        reloads: true,
+        get: |config| file(config.dtls.trust_store.as_deref()),
+        set: |config, given| given.file().map(|value| config.dtls.trust_store = value),
+    },
+    Setting {
+        section: "dtls",
+        key: "trust_store_password_file",
+        doc: "File whose first line is the password of trust_store.",
+        accepts: "a file, or \"\" for none",
+        reloads: true,
+        get: |config| file(config.dtls.trust_store_password_file.as_deref()),
+        set: |config, given| {
+            given
+                .file()
+                .map(|value| config.dtls.trust_store_password_file = value)
+        },
+    },
+    Setting {
+        section: "dtls",
+        key: "check_certificate_dates",
+        doc: "Whether certificates of devices must be valid at the time.",
+        accepts: "true or false",
+        reloads: true,
+        get: |config| config.dtls.check_certificate_dates.to_string(),
+        set: |config, given| {
+            given
+                .boolean()
+                .map(|value| config.dtls.check_certificate_dates = value)
+        },
+    },
+    Setting {
+        section: "dtls",
+        key: "cid_length",
+        doc: "Length of the server's connection identifiers in bytes (RFC 9146). 0 uses those of devices, and none of its own.",
+        accepts: "0 to 16",
+        reloads: false,
+        get: |config| config.dtls.cid_length.to_string(),
+        set: |config, given| {
+            given
+                .integer(0..=16)
+                .map(|value| config.dtls.cid_length = value)
+        },
+    },
+    Setting {
+        section: "dtls",
+        key: "max_handshakes",
+        doc: "Handshakes in flight per shard, about 80 KB each while they last. Further ones are dropped.",
+        accepts: "1 to 100000",
+        reloads: false,
+        get: |config| config.dtls.max_handshakes.to_string(),
+        set: |config, given| {
+            given
+                .integer(1..=100_000)
+                .map(|value| config.dtls.max_handshakes = value)
+        },
+    },
+    Setting {
+        section: "dtls",
+        key: "handshake_timeout",
+        doc: "Longest handshake in milliseconds.",
+        accepts: "1000 to 300000",
+        reloads: false,
+        get: |config| config.dtls.handshake_timeout.to_string(),
+        set: |config, given| {
+            given
+                .integer(1_000..=300_000)
+                .map(|value| config.dtls.handshake_timeout = value)
+        },
+    },
+    Setting {
         section: "api",
         key: "max_body",
         doc: "Largest request body, and largest line of an import, in bytes.",
@@ -238,6 +375,10 @@ fn address(address: Option<SocketAddr>) -> String {
             .map(|address| address.to_string())
             .unwrap_or_default(),
     )
+}
+
+fn file(path: Option<&Path>) -> String {
+    quoted(&path.unwrap_or(Path::new("")).to_string_lossy())
 }
 
 /// `text` as a TOML string.

@@ -127,6 +127,7 @@ pub const METRICS: &[MetricDoc] = &[
     metric("lwm2m_dtls_sessions_restored_total", Counter, &["result"], "Records of DTLS sessions met at the start, by what became of them."),
     metric("lwm2m_store_refused_total", Counter, &[], "Changes refused because too many were waiting for the store."),
     metric("lwm2m_store_failures_total", Counter, &[], "Group commits that failed."),
+    metric("lwm2m_credentials_revocations_lost_total", Counter, &[], "Revoked identities that a slow reader missed; it then asks about every session."),
     metric("lwm2m_store_set_aside_total", Counter, &["table"], "Stored records set aside because they could not be read."),
     metric("lwm2m_memory_bytes", Gauge, &["kind"], "Memory: allocated, active and resident as the allocator sees it, rss as the kernel does."),
     metric("lwm2m_build_info", Gauge, &["version"], "Constant 1, labelled with the version."),

@@ -239,13 +239,16 @@ fn check_key(server: &Members<'_>, called: &str, mode: Option<usize>, findings: 
     const NAME: &str = "serverPublicKey";
     server.text("serverCertificate", findings);
     let key = server.text(NAME, findings).unwrap_or_default();
+    let is = |text: &str, what: fn(&[u8]) -> bool| {
+        certificates::decode(text).is_some_and(|der| what(&der))
+    };
     let problem = match mode.map(|mode| MODES[mode]) {
         Some("RPK") if key.is_empty() => "RPK public key must be specified!",
-        Some("RPK") if !certificates::is_public_key(key) => {
+        Some("RPK") if !is(key, certificates::is_public_key) => {
             "RPK public key must be in standard [RFC7250] and then encoded to Base64 format!"
         }
         Some("X509") if key.is_empty() => "X509 certificate must be specified!",
-        Some("X509") if !certificates::is_certificate(key) => {
+        Some("X509") if !is(key, certificates::is_certificate) => {
             "X509 certificate must be in DER-encoded X509v3 format and support only EC algorithm and then encoded to Base64 format!"
         }
         _ => return,

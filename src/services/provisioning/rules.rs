@@ -1,15 +1,13 @@
 //! What a device must look like to be provisioned.
 
-use serde_json::{Map, Value};
+use serde_json::Value;
 
 use super::DeviceBody;
+use crate::services::credentials::{self, CredentialsError};
 use crate::services::profiles::{Finding, KnownProfiles};
 
 /// Longest endpoint client name in bytes.
 pub const MAX_ENDPOINT_BYTES: usize = 255;
-
-/// The security modes of ThingsBoard's LwM2M credentials.
-const MODES: [&str; 4] = ["NO_SEC", "PSK", "RPK", "X509"];
 
 /// Why a device is not provisioned.
 #[derive(Clone, Debug, Eq, PartialEq, thiserror::Error)]
@@ -35,22 +33,9 @@ pub enum DeviceError {
         /// The endpoint client name addressed.
         expected: String,
     },
-    /// A member is missing or of another type than it must be.
-    #[error("`{member}` {problem}")]
-    Member {
-        /// Path of the member.
-        member: &'static str,
-        /// What is wrong and what is accepted.
-        problem: String,
-    },
-    /// A security mode this version does not serve.
-    #[error(
-        "`credentials.client.securityConfigClientMode` is {mode}, which needs DTLS: this version serves NO_SEC only"
-    )]
-    UnsupportedSecurity {
-        /// The mode.
-        mode: String,
-    },
+    /// The credentials break a rule, or are those of another device.
+    #[error(transparent)]
+    Credentials(#[from] CredentialsError),
     /// There is no such profile.
     #[error("there is no profile \"{profile}\"; known are: {known}")]
     UnknownProfile {
@@ -72,8 +57,7 @@ impl DeviceError {
             Self::Endpoint { .. } => "endpoint",
             Self::EndpointMissing => "endpoint_missing",
             Self::EndpointMismatch { .. } => "endpoint_mismatch",
-            Self::Member { .. } => "member",
-            Self::UnsupportedSecurity { .. } => "unsupported_security",
+            Self::Credentials(_) => "credentials",
             Self::UnknownProfile { .. } => "unknown_profile",
             Self::TransportConfiguration(_) => "transport_configuration",
         }
@@ -97,16 +81,15 @@ pub fn check_endpoint(endpoint: &str) -> Result<(), DeviceError> {
     Err(DeviceError::Endpoint { reason })
 }
 
-/// The one endpoint that the caller, `endpoint` and `credentials.client.endpoint` agree on.
+/// The one endpoint that the caller, `endpoint` and `credentials.client.endpoint` agree on. The
+/// credentials were checked.
 pub(super) fn endpoint_of(
     addressed: Option<&str>,
     body: &DeviceBody,
 ) -> Result<String, DeviceError> {
-    let in_credentials = match client(body)?.and_then(|client| client.get("endpoint")) {
-        None | Some(Value::Null) => None,
-        Some(Value::String(endpoint)) => Some(endpoint.as_str()),
-        Some(other) => return Err(wrong_type("credentials.client.endpoint", "a string", other)),
-    };
+    let in_credentials = credentials::client(body.credentials.as_ref())?
+        .and_then(|client| client.get("endpoint"))
+        .and_then(Value::as_str);
     let named = [
         ("endpoint", body.endpoint.as_deref()),
         ("credentials.client.endpoint", in_credentials),
@@ -125,65 +108,4 @@ pub(super) fn endpoint_of(
         }
     }
     Ok(expected.to_owned())
-}
-
-/// Only `NO_SEC` devices can be served without DTLS.
-pub(super) fn check_security(body: &DeviceBody) -> Result<(), DeviceError> {
-    const MEMBER: &str = "credentials.client.securityConfigClientMode";
-    let accepted = || format!("one of {}", MODES.join(", "));
-    let Some(client) = client(body)? else {
-        return Ok(());
-    };
-    match client.get("securityConfigClientMode") {
-        Some(Value::String(mode)) if mode == "NO_SEC" => Ok(()),
-        Some(Value::String(mode)) if MODES.contains(&mode.as_str()) => {
-            Err(DeviceError::UnsupportedSecurity { mode: mode.clone() })
-        }
-        Some(Value::String(mode)) => Err(DeviceError::Member {
-            member: MEMBER,
-            problem: format!("is \"{mode}\"; accepted is {}", accepted()),
-        }),
-        None | Some(Value::Null) => Err(DeviceError::Member {
-            member: MEMBER,
-            problem: format!("is missing; accepted is {}", accepted()),
-        }),
-        Some(other) => Err(wrong_type(MEMBER, &accepted(), other)),
-    }
-}
-
-/// The `client` part; `None` when there are no credentials at all.
-fn client(body: &DeviceBody) -> Result<Option<&Map<String, Value>>, DeviceError> {
-    let credentials = match &body.credentials {
-        None => return Ok(None),
-        Some(Value::Object(credentials)) => credentials,
-        Some(other) => return Err(wrong_type("credentials", "an object", other)),
-    };
-    if let Some(other) = credentials.get("bootstrap")
-        && !matches!(other, Value::Object(_) | Value::Null)
-    {
-        return Err(wrong_type("credentials.bootstrap", "an object", other));
-    }
-    match credentials.get("client") {
-        Some(Value::Object(client)) => Ok(Some(client)),
-        Some(other) => Err(wrong_type("credentials.client", "an object", other)),
-        None => Err(DeviceError::Member {
-            member: "credentials.client",
-            problem: "is missing; accepted is an object with `securityConfigClientMode`".to_owned(),
-        }),
-    }
-}
-
-fn wrong_type(member: &'static str, accepted: &str, found: &Value) -> DeviceError {
-    let found = match found {
-        Value::Null => "null",
-        Value::Bool(_) => "a boolean",
-        Value::Number(_) => "a number",
-        Value::String(_) => "a string",
-        Value::Array(_) => "an array",
-        Value::Object(_) => "an object",
-    };
-    DeviceError::Member {
-        member,
-        problem: format!("is {found}; accepted is {accepted}"),
-    }
 }

@@ -29,7 +29,11 @@ fn thingsboards_credentials_are_stored_unchanged() {
     let credentials = json!({
         "client": {"securityConfigClientMode": "NO_SEC", "endpoint": "dev-1", "extra": 1.5},
         "bootstrap": {
-            "bootstrapServer": {"securityMode": "PSK", "clientSecretKey": "00ff"},
+            "bootstrapServer": {
+                "securityMode": "PSK",
+                "clientPublicKeyOrId": "me",
+                "clientSecretKey": "000102030405060708090a0b0c0d0e0f"
+            },
             "lwm2mServer": {"securityMode": "NO_SEC"}
         }
     });
@@ -75,7 +79,7 @@ fn each_fault_is_named_with_what_is_accepted() {
     let cases = [
         (
             client(json!({"securityConfigClientMode": "PSK"})),
-            "needs DTLS",
+            "LwM2M client PSK identity must be specified",
         ),
         (
             client(json!({"securityConfigClientMode": "psk"})),
@@ -89,9 +93,12 @@ fn each_fault_is_named_with_what_is_accepted() {
         (client(json!("NO_SEC")), "`credentials.client` is a string"),
         (
             json!({"credentials": {}}),
-            "`credentials.client` is missing",
+            "LwM2M client credentials must be specified!",
         ),
-        (json!({"credentials": []}), "`credentials` is an array"),
+        (
+            json!({"credentials": []}),
+            "Invalid credentials body for LwM2M credentials!",
+        ),
         (json!({"profile": "water"}), "known are: default"),
         (
             json!({"credentials": {

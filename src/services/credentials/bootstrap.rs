@@ -1,0 +1,127 @@
+//! `credentials.bootstrap`: what a device is given for its bootstrap server and its LwM2M servers.
+//! Checked here, used by bootstrap alone: the device itself always proves its identity with the
+//! `client` part.
+
+use serde_json::{Map, Value};
+
+use super::device::{
+    Mode, certificate, check_identity, mode, psk_key, public_key, text, wrong_type,
+};
+use super::error::CredentialsError;
+use super::material;
+
+const AT: &str = "credentials.bootstrap";
+
+/// The two parts: member, name where it is absent, name in front of its rules.
+const PARTS: [(&str, &str, &str); 2] = [
+    ("bootstrapServer", "bootstrap server", "Bootstrap server"),
+    ("lwm2mServer", "lwm2m server", "LwM2M server"),
+];
+
+/// Checks the bootstrap part, which is there.
+pub(super) fn check(bootstrap: &Value) -> Result<(), CredentialsError> {
+    let members = match bootstrap {
+        Value::Object(members) => members,
+        Value::Null => {
+            let text = "LwM2M bootstrap credentials must be specified!";
+            return Err(CredentialsError::rule(AT, text));
+        }
+        other => return Err(wrong_type(AT, "an object", other)),
+    };
+    for (name, absent, whose) in PARTS {
+        let at = format!("{AT}.{name}");
+        match members.get(name) {
+            Some(Value::Object(server)) => check_server(server, &at, whose)?,
+            None | Some(Value::Null) => {
+                let text = format!("LwM2M {absent} credentials must be specified!");
+                return Err(CredentialsError::rule(at, text));
+            }
+            Some(other) => return Err(wrong_type(&at, "an object", other)),
+        }
+    }
+    Ok(())
+}
+
+fn check_server(
+    server: &Map<String, Value>,
+    at: &str,
+    whose: &str,
+) -> Result<(), CredentialsError> {
+    match mode(server, at, "securityMode")? {
+        Mode::NoSec | Mode::Unreadable => Ok(()),
+        Mode::Psk => check_psk(server, at, whose),
+        Mode::Rpk => check_rpk(server, at, whose),
+        Mode::X509 => check_x509(server, at, whose),
+    }
+}
+
+const IDENTITY: &str = "clientPublicKeyOrId";
+const SECRET: &str = "clientSecretKey";
+
+fn check_psk(server: &Map<String, Value>, at: &str, whose: &str) -> Result<(), CredentialsError> {
+    let member = format!("{at}.{IDENTITY}");
+    let identity = match server.get(IDENTITY) {
+        Some(Value::String(identity)) if !identity.trim().is_empty() => identity,
+        _ => {
+            let text = "client PSK public key or id must be specified and must be an utf8 string!";
+            return Err(CredentialsError::rule(member, format!("{whose} {text}")));
+        }
+    };
+    if identity == Mode::NoSec.name() {
+        let text = format!("{whose} client PSK public key or id must not be 'NO_SEC'!");
+        return Err(CredentialsError::rule(member, text));
+    }
+    check_identity(identity, &member)?;
+    let key = text(server, at, SECRET)?.unwrap_or_default();
+    psk_key(key, &format!("{at}.{SECRET}"), whose).map(drop)
+}
+
+fn check_rpk(server: &Map<String, Value>, at: &str, whose: &str) -> Result<(), CredentialsError> {
+    let member = format!("{at}.{IDENTITY}");
+    let rule = |text: &str| CredentialsError::rule(member.as_str(), format!("{whose} {text}"));
+    let key = text(server, at, IDENTITY)?.unwrap_or_default();
+    if key.is_empty() {
+        return Err(rule("client RPK public key or id must be specified!"));
+    }
+    public_key(key, &member, || {
+        rule(
+            "client RPK public key or id must be in standard [RFC7250 ] and then encoded to Base64 format!",
+        )
+    })?;
+    check_secret(server, at, whose, "RPK")
+}
+
+fn check_x509(server: &Map<String, Value>, at: &str, whose: &str) -> Result<(), CredentialsError> {
+    let member = format!("{at}.{IDENTITY}");
+    let rule = |text: &str| CredentialsError::rule(member.as_str(), format!("{whose} {text}"));
+    let given = text(server, at, IDENTITY)?.unwrap_or_default();
+    if given.trim().is_empty() {
+        return Err(rule("client X509 public key or id must be specified!"));
+    }
+    certificate(given, &member, || {
+        rule(
+            "client X509 public key or id must be in DER-encoded X509v3 format  and support only EC algorithm and then encoded to Base64 format!",
+        )
+    })?;
+    check_secret(server, at, whose, "X509")
+}
+
+fn check_secret(
+    server: &Map<String, Value>,
+    at: &str,
+    whose: &str,
+    mode: &str,
+) -> Result<(), CredentialsError> {
+    let secret = text(server, at, SECRET)?.unwrap_or_default();
+    let problem = if secret.trim().is_empty() {
+        "must be specified!"
+    } else if !material::armoured(secret).is_some_and(|der| material::is_private_key(&der)) {
+        "must be in PKCS#8 format (DER encoding, standard [RFC5958]) and then encoded to Base64 format!"
+    } else {
+        return Ok(());
+    };
+    Err(CredentialsError::rule(
+        format!("{at}.{SECRET}"),
+        format!("{whose} client {mode} secret key {problem}"),
+    ))
+}
