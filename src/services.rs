@@ -11,5 +11,6 @@ pub mod models;
 pub mod profiles;
 pub mod provisioning;
 pub mod rpc;
+pub mod secured;
 pub mod storage;
 pub mod tokens;

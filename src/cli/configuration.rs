@@ -1,5 +1,7 @@
 //! The configuration with the options of the command line.
 
+use std::net::SocketAddr;
+
 use anyhow::{Context, bail};
 use rookery::ops::config::{Config, Effective};
 use rookery::services::credentials::{KeySettings, Modes};
@@ -35,10 +37,14 @@ pub(super) fn load(place: &Place, dev: bool) -> anyhow::Result<Effective> {
 /// What the profiles depend on.
 pub(super) fn profile_settings(config: &Config) -> ProfileSettings {
     let usual = ServerPorts::default();
-    let coap = config.listen.coap.map(|address| address.port());
+    let port = |listener: Option<SocketAddr>, usual| {
+        let port = listener.map(|address| address.port());
+        port.filter(|port| *port != 0).unwrap_or(usual)
+    };
     ProfileSettings {
         ports: ServerPorts {
-            coap: coap.filter(|port| *port != 0).unwrap_or(usual.coap),
+            coap: port(config.listen.coap, usual.coap),
+            coaps: port(config.listen.coaps, usual.coaps),
             ..usual
         },
         of_unnamed: config.provisioning.profile.clone(),

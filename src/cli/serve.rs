@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::Context;
 use rookery::api::{self, Api, ListenerView, Options, Peer};
+use rookery::engine::config::{DtlsSettings, Limits};
 use rookery::engine::{self, EngineConfig, PreparedEngine, StartError};
 use rookery::ops::config::{Config, Effective};
 use rookery::ops::health::{Health, Phase};
@@ -21,12 +22,13 @@ use rookery::services::models::Models;
 use rookery::services::profiles::Profiles;
 use rookery::services::provisioning::Provisioning;
 use rookery::services::rpc::Rpc;
+use rookery::services::secured::{self, ServerContexts};
 use rookery::services::storage::Store;
 use rookery::services::tokens::Tokens;
 use tokio::net::TcpListener;
 use tokio::sync::watch;
 use tokio::task::JoinSet;
-use tracing::info;
+use tracing::{info, warn};
 
 use super::arguments::Place;
 use super::configuration;
@@ -85,7 +87,11 @@ async fn run(effective: Effective, mut reload: Reload, dev: bool) -> anyhow::Res
     let tokens = Arc::new(Tokens::load(store.clone()).await?);
     let models = Arc::new(Models::load(store.clone()).await?);
     let state: Arc<dyn StateStore> = Arc::new(open_state(&config.store.path)?);
-    let prepared = prepare_engine(&effective, state)?;
+    let contexts = match config.listen.coaps {
+        Some(_) => server_contexts(&keys)?,
+        None => None,
+    };
+    let prepared = prepare_engine(&effective, state, contexts)?;
     let handle = prepared.handle().clone();
     let engine: Arc<dyn Engine> = Arc::new(handle.clone());
     let unknown = handle.clone();
@@ -111,7 +117,10 @@ async fn run(effective: Effective, mut reload: Reload, dev: bool) -> anyhow::Res
     }
     let provisioning = Provisioning::new(store.clone(), profiles.clone(), of_unnamed);
     let index = provisioning.credentials().clone();
+    let revocations = index.revocations();
     let credentials = Arc::new(Credentials::new(index, keys));
+    prepared.identify_by(credentials.clone());
+    tokio::spawn(secured::end_revoked(revocations, unknown.clone()));
     let devices = Arc::new(Devices::new(engine.clone(), provisioning));
     // Devices are let in only now: before, each of them would be unknown.
     let provisioned = devices.restore().await?;
@@ -188,7 +197,7 @@ async fn run(effective: Effective, mut reload: Reload, dev: bool) -> anyhow::Res
     );
 
     while let signals::Told::Reload = signals.next().await {
-        reload.run(&tokens, &models, &credentials).await;
+        reload.run(&tokens, &models, &credentials, &unknown).await;
     }
 
     // Whoever sends traffic is told first, devices are served to the end, then the API ends; the
@@ -205,10 +214,13 @@ async fn run(effective: Effective, mut reload: Reload, dev: bool) -> anyhow::Res
 fn prepare_engine(
     effective: &Effective,
     state: Arc<dyn StateStore>,
+    contexts: Option<Arc<ServerContexts>>,
 ) -> anyhow::Result<PreparedEngine> {
     let config = &effective.config;
     let settings = EngineConfig {
         coap: config.listen.coap,
+        coaps: config.listen.coaps,
+        dtls: dtls_settings(config),
         shards: config.engine.shards,
         allow_unknown: config.provisioning.allow_unknown,
         max_endpoints: config.engine.max_endpoints,
@@ -217,13 +229,44 @@ fn prepare_engine(
         pin: config.engine.pin,
         ..EngineConfig::default()
     };
-    let prepared = engine::prepare_kept(settings, state, None);
-    match config.listen.coap {
-        Some(address) if matches!(prepared, Err(StartError::Bind(_))) => {
-            prepared.with_context(|| listeners::cannot_listen("coap", "udp", address, effective))
+    let prepared = engine::prepare_kept(settings, state, contexts);
+    let listen = [("coap", config.listen.coap), ("coaps", config.listen.coaps)];
+    let failed = match &prepared {
+        Err(StartError::Bind { listener, .. }) => *listener,
+        _ => "",
+    };
+    let tried = listen.iter().find(|(name, _)| *name == failed);
+    match tried.and_then(|(name, address)| Some((name, (*address)?))) {
+        Some((name, address)) => {
+            prepared.with_context(|| listeners::cannot_listen(name, "udp", address, effective))
         }
-        _ => prepared.context("cannot start the engine"),
+        None => prepared.context("cannot start the engine"),
     }
+}
+
+fn dtls_settings(config: &Config) -> DtlsSettings {
+    let dtls = &config.dtls;
+    DtlsSettings {
+        cid_length: u8::try_from(dtls.cid_length).ok(),
+        limits: Limits {
+            handshakes: dtls.max_handshakes,
+            handshake_ms: dtls.handshake_timeout as u64,
+            ..Limits::default()
+        },
+        ..DtlsSettings::default()
+    }
+}
+
+/// What the server shows over DTLS; nothing, with a warning, when no mode can be served.
+fn server_contexts(keys: &Keys) -> anyhow::Result<Option<Arc<ServerContexts>>> {
+    let contexts = secured::contexts(keys).context("[dtls]")?;
+    if contexts.is_none() {
+        warn!(
+            "listen.coaps is set, but no security mode can be served: dtls.psk is off, and dtls.rpk \
+             and dtls.x509 need dtls.server_key; nobody is served over DTLS"
+        );
+    }
+    Ok(contexts.map(Arc::new))
 }
 
 fn options(config: &Config, http: Option<&TcpListener>, dev: bool) -> anyhow::Result<Options> {

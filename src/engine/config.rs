@@ -3,7 +3,7 @@
 use std::net::SocketAddr;
 
 use crate::proto::coap::exchange::TransmissionParams;
-use crate::proto::dtls::Limits;
+pub use crate::proto::dtls::Limits;
 
 /// Settings of the engine. Durations are in seconds, sizes in bytes.
 #[derive(Clone, Debug)]

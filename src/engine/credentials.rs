@@ -8,9 +8,7 @@ use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 
 use tokio::sync::mpsc;
 
-use crate::proto::dtls::{
-    AlertDescription, Claim, Fingerprint, HandshakeId, Mode, ServerContexts, Verdict,
-};
+use crate::proto::dtls::{AlertDescription, Claim, Fingerprint, HandshakeId, Mode, Verdict};
 use crate::proto::time::UnixMillis;
 
 use super::command::Command;
@@ -22,13 +20,13 @@ pub const LOOKUPS: usize = 4_096;
 
 /// Knows the credentials of devices. Asked by shards: answers come from memory.
 pub trait Credentials: fmt::Debug + Send + Sync + 'static {
-    /// Whether a claim is good at a time, and whose it is. Of certificates it is asked on a thread of
+    /// Whether a claim is good at a time, and whose it is; `resumed` when it was proven in an earlier
+    /// handshake, so that only whether it still holds is asked. Of certificates it is asked on a thread of
     /// its own; of the others by shards.
-    fn decide(&self, claim: &Claim, now: UnixMillis) -> Decision;
+    fn decide(&self, claim: &Claim, resumed: bool, now: UnixMillis) -> Decision;
 
-    /// How an endpoint must prove who it is; [`SecurityMode::NoSec`] when it need not, or is not
-    /// known.
-    fn security_of(&self, endpoint: &str) -> SecurityMode;
+    /// Whether an endpoint may register with this security mode. One that is not known may with none.
+    fn admits(&self, endpoint: &str, security: SecurityMode) -> bool;
 
     /// Whether an identity that was proven still holds.
     fn holds(&self, owner: &Owner) -> bool;
@@ -64,22 +62,19 @@ pub struct Owner {
     pub endpoint: Arc<str>,
 }
 
-/// What devices are identified by and what the server shows them.
-#[derive(Clone, Debug)]
-pub struct Security {
-    /// Knows the credentials of devices.
-    pub credentials: Arc<dyn Credentials>,
-    /// What the server shows; `None` where no DTLS is served.
-    pub contexts: Option<Arc<ServerContexts>>,
-}
-
 /// A certificate to be verified.
 #[derive(Debug)]
 pub struct Lookup {
-    shard: u8,
-    handshake: HandshakeId,
-    claim: Claim,
-    now: UnixMillis,
+    /// Whose handshake it is.
+    pub shard: u8,
+    /// The handshake that waits.
+    pub handshake: HandshakeId,
+    /// Who the peer says it is.
+    pub claim: Claim,
+    /// It was proven in an earlier handshake.
+    pub resumed: bool,
+    /// When it is asked.
+    pub now: UnixMillis,
 }
 
 /// An answer on its way back to its shard.
@@ -113,13 +108,7 @@ impl Lookups {
 
     /// Has a claim decided; `false` when too many wait already.
     #[must_use]
-    pub fn ask(&self, shard: u8, handshake: HandshakeId, claim: Claim, now: UnixMillis) -> bool {
-        let lookup = Lookup {
-            shard,
-            handshake,
-            claim,
-            now,
-        };
+    pub fn ask(&self, lookup: Lookup) -> bool {
         self.0.try_send(lookup).is_ok()
     }
 }
@@ -161,7 +150,7 @@ impl Lookup {
             handshake: self.handshake,
             claim: self.claim.fingerprint(),
             mode: self.claim.mode(),
-            decision: credentials.decide(&self.claim, self.now),
+            decision: credentials.decide(&self.claim, self.resumed, self.now),
         }
     }
 }

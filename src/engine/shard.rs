@@ -5,7 +5,7 @@
 
 use std::cell::RefCell;
 use std::rc::Weak;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use arc_swap::ArcSwap;
 use hashbrown::HashMap;
@@ -84,8 +84,9 @@ pub struct Shared {
     pub profiles: Profiles,
     /// Object definitions in force.
     pub models: ArcSwap<ObjectModels>,
-    /// Who may speak for which endpoint; `None` where no device has credentials.
-    pub credentials: Option<Arc<dyn Credentials>>,
+    /// Who may speak for which endpoint; empty where no device has credentials. Set before the engine
+    /// runs.
+    pub credentials: OnceLock<Arc<dyn Credentials>>,
     /// Who waits for a device to register.
     pub arrivals: Arrivals,
     /// Where values for a history go.

@@ -25,7 +25,7 @@ use crate::proto::dtls::{ServerContexts, SetupError};
 use super::bus;
 use super::command::Command;
 use super::config::EngineConfig;
-use super::credentials::{Lookups, Security};
+use super::credentials::{Credentials, Lookups, Waiting};
 use super::directory::Directory;
 use super::endpoint::identity::IdentityKey;
 use super::endpoint::plan::ProfilePlan;
@@ -42,8 +42,13 @@ use super::shard::{Shard, Shared};
 #[derive(Debug, thiserror::Error)]
 pub enum StartError {
     /// A socket could not be set up.
-    #[error(transparent)]
-    Bind(#[from] BindError),
+    #[error("{source}")]
+    Bind {
+        /// `coap` or `coaps`.
+        listener: &'static str,
+        /// Why.
+        source: BindError,
+    },
     /// No randomness for keys.
     #[error("the system gives no random numbers: {0}")]
     Random(#[from] getrandom::Error),
@@ -71,6 +76,7 @@ pub struct PreparedEngine {
     /// Passed by the shards and the starter when all endpoints are back: no shard serves before.
     all_restored: Arc<Barrier>,
     store: Option<Arc<dyn StateStore>>,
+    lookups: Waiting,
 }
 
 /// An engine at work. Dropping it leaves it running until the process ends.
@@ -92,15 +98,15 @@ pub fn prepare(config: EngineConfig) -> Result<PreparedEngine, StartError> {
     prepared(config, secret, None, None)
 }
 
-/// The same, with endpoints and DTLS sessions that survive a restart in `store`, and devices that have
-/// credentials.
+/// The same, with endpoints and DTLS sessions that survive a restart in `store`. With `contexts` DTLS
+/// is served where the configuration says; see [`PreparedEngine::identify_by`].
 ///
 /// # Errors
 /// As [`prepare`], or the store fails.
 pub fn prepare_kept(
     config: EngineConfig,
     store: Arc<dyn StateStore>,
-    security: Option<Security>,
+    contexts: Option<Arc<ServerContexts>>,
 ) -> Result<PreparedEngine, StartError> {
     let begun = store.begin(config.shard_count() as u8)?;
     let mut plans = HashMap::new();
@@ -123,17 +129,16 @@ pub fn prepare_kept(
         },
         left_behind: begun.left_behind,
     };
-    prepared(config, begun.secret, Some(keeping), security)
+    prepared(config, begun.secret, Some(keeping), contexts)
 }
 
 fn prepared(
     config: EngineConfig,
     secret: [u8; 32],
     keeping: Option<Keeping>,
-    security: Option<Security>,
+    contexts: Option<Arc<ServerContexts>>,
 ) -> Result<PreparedEngine, StartError> {
     let count = config.shard_count();
-    let contexts = security.as_ref().and_then(|all| all.contexts.clone());
     let (sockets, listeners) = listen(&config, count, contexts.is_some())?;
     let keys = (getrandom::u64()?, getrandom::u64()?);
     let unknown = config.allow_unknown.then_some(DEFAULT_PROFILE);
@@ -142,7 +147,7 @@ fn prepared(
         keys: IdentityKey::new(secret),
         profiles: Profiles::new(ProfilePlan::built_in_default()),
         models: Default::default(),
-        credentials: security.map(|security| security.credentials),
+        credentials: Default::default(),
         arrivals: Default::default(),
         history: Default::default(),
         tracing: Default::default(),
@@ -169,9 +174,6 @@ fn prepared(
         secret: dtls_secret(&secret),
     });
     let mut dtls: Vec<_> = (0..count).map(|_| dtls.clone()).collect();
-    if let Some(credentials) = &shared.credentials {
-        waiting.serve(Arc::clone(credentials), commands.clone())?;
-    }
     let starts = sockets
         .into_iter()
         .zip(handoff::connect(count as u8))
@@ -214,6 +216,7 @@ fn prepared(
         reports,
         left_behind: keeping.as_ref().map_or(0, |keeping| keeping.left_behind),
         all_restored,
+        lookups: waiting,
         store: keeping.map(|keeping| keeping.persistence.store),
     })
 }
@@ -272,14 +275,14 @@ fn listen(
     let mut sockets: Vec<_> = (0..count).map(|_| StartSockets::default()).collect();
     let mut listeners = Vec::new();
     if let Some(address) = config.coap {
-        let group = open(config, address, count, &by_source)?;
+        let group = open(config, address, count, &by_source).map_err(bind_error("coap"))?;
         listeners.extend(group.first().map(|socket| ("coap", socket.local_addr())));
         for (shard, socket) in sockets.iter_mut().zip(group) {
             shard.plain = Some(socket);
         }
     }
     if let Some(address) = secured {
-        let group = open(config, address, count, &by_cid)?;
+        let group = open(config, address, count, &by_cid).map_err(bind_error("coaps"))?;
         listeners.extend(group.first().map(|socket| ("coaps", socket.local_addr())));
         for (shard, socket) in sockets.iter_mut().zip(group) {
             shard.secured = Some(socket);
@@ -288,13 +291,17 @@ fn listen(
     Ok((sockets, listeners))
 }
 
+fn bind_error(listener: &'static str) -> impl Fn(BindError) -> StartError {
+    move |source| StartError::Bind { listener, source }
+}
+
 /// Opens the sockets of one listener.
 fn open(
     config: &EngineConfig,
     address: SocketAddr,
     count: usize,
     program: &Program,
-) -> Result<Vec<ShardSocket>, StartError> {
+) -> Result<Vec<ShardSocket>, BindError> {
     let options = SocketOptions {
         recv_buffer: config.recv_buffer,
         send_buffer: config.send_buffer,
@@ -323,6 +330,12 @@ impl PreparedEngine {
         &self.handle
     }
 
+    /// Says who knows the credentials of devices. Without it none has any, and nobody gets through a
+    /// handshake. The first call counts.
+    pub fn identify_by(&self, credentials: Arc<dyn Credentials>) {
+        let _ = self.handle.inner.shared.credentials.set(credentials);
+    }
+
     /// Starts the shards, and waits until each has taken back the endpoints it had.
     ///
     /// # Errors
@@ -336,8 +349,12 @@ impl PreparedEngine {
             left_behind,
             all_restored,
             store,
+            lookups,
         } = self;
         let shared = Arc::clone(&handle.inner.shared);
+        if let Some(credentials) = shared.credentials.get() {
+            lookups.serve(Arc::clone(credentials), handle.inner.commands.clone())?;
+        }
         let metrics = handle.inner.metrics.shards().to_vec();
         let subscribers = handle.inner.subscribers.clone();
         let (stop, stopped) = oneshot::channel();

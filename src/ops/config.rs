@@ -41,6 +41,8 @@ pub struct Config {
 pub struct Listen {
     /// CoAP over UDP.
     pub coap: Option<SocketAddr>,
+    /// CoAP over DTLS.
+    pub coaps: Option<SocketAddr>,
     /// HTTP: API and metrics.
     pub http: Option<SocketAddr>,
 }
@@ -150,6 +152,7 @@ impl Default for Config {
         Self {
             listen: Listen {
                 coap: Some(SocketAddr::new(any, 5685)),
+                coaps: Some(SocketAddr::new(any, 5686)),
                 http: Some(SocketAddr::new(loopback, 8080)),
             },
             engine: Engine {

@@ -28,7 +28,7 @@ fn faults_are_printed_with_their_places_and_the_exit_code_says_so() {
     let file = directory.path().join("rookery.toml");
     fs::write(
         &file,
-        "[engine]\nshard = 3\n[listen]\ncoaps = \"0.0.0.0:5686\"\n",
+        "[engine]\nshard = 3\n[listen]\nbootstrap_coap = \"0.0.0.0:5687\"\n",
     )
     .unwrap();
     for arguments in [
@@ -41,7 +41,10 @@ fn faults_are_printed_with_their_places_and_the_exit_code_says_so() {
             error.contains("rookery.toml:2: unknown key engine.shard; did you mean engine.shards?"),
             "{error}"
         );
-        assert!(error.contains("rookery.toml:4: listen.coaps"), "{error}");
+        assert!(
+            error.contains("rookery.toml:4: listen.bootstrap_coap"),
+            "{error}"
+        );
     }
     let (code, _, error) = run(rookery(directory.path()).args(["check-config", "absent.toml"]));
     assert!(
@@ -53,6 +56,7 @@ fn faults_are_printed_with_their_places_and_the_exit_code_says_so() {
     serve
         .args(["serve", "--config", "rookery.toml", "--data", "data"])
         .env("ROOKERY_LISTEN__COAP", "127.0.0.1:0")
+        .env("ROOKERY_LISTEN__COAPS", "127.0.0.1:0")
         .env("ROOKERY_LISTEN__HTTP", "127.0.0.1:0");
     let (code, _, error) = run(&mut serve);
     assert_eq!(code, 1);

@@ -81,6 +81,7 @@ fn a_port_in_use_is_named_with_what_to_change() {
         serve
             .arg("serve")
             .env("ROOKERY_LISTEN__COAP", "")
+            .env("ROOKERY_LISTEN__COAPS", "")
             .env("ROOKERY_LISTEN__HTTP", "");
         run(serve.env(variable, address))
     };
@@ -106,6 +107,7 @@ fn a_data_directory_in_use_is_named() {
     second.args(["serve", "--data", "data"]);
     second
         .env("ROOKERY_LISTEN__COAP", "127.0.0.1:0")
+        .env("ROOKERY_LISTEN__COAPS", "127.0.0.1:0")
         .env("ROOKERY_LISTEN__HTTP", "127.0.0.1:0");
     let (code, _, error) = run(&mut second);
     assert_eq!(code, 1);

@@ -39,6 +39,7 @@ impl Engine {
         let (coap, http) = (free_udp_address(), free_tcp_address());
         let own = [
             ("ROOKERY_LISTEN__COAP", coap.to_string()),
+            ("ROOKERY_LISTEN__COAPS", String::new()),
             ("ROOKERY_LISTEN__HTTP", http.to_string()),
             (
                 "ROOKERY_STORE__PATH",

@@ -1,10 +1,14 @@
 //! Signals: SIGTERM and SIGINT stop, SIGHUP reloads what can be reloaded.
 
+use std::sync::Arc;
+
 use anyhow::Context;
+use rookery::engine::EngineHandle;
 use rookery::ops::config::{Dtls, Effective};
 use rookery::ops::logging::LogLevels;
-use rookery::services::credentials::Credentials;
+use rookery::services::credentials::{Credentials, Keys};
 use rookery::services::models::Models;
+use rookery::services::secured;
 use rookery::services::tokens::Tokens;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tracing::{error, info, warn};
@@ -66,10 +70,11 @@ impl Reload {
         tokens: &Tokens,
         models: &Models,
         credentials: &Credentials,
+        engine: &EngineHandle,
     ) {
         match configuration::load(&self.place, self.dev) {
             Ok(newer) => {
-                self.reload_keys(&newer, credentials);
+                self.reload_keys(&newer, credentials, engine).await;
                 self.apply(newer);
             }
             Err(error) => {
@@ -91,11 +96,19 @@ impl Reload {
     }
 
     /// The files are read again also when the configuration names the same ones.
-    fn reload_keys(&mut self, newer: &Effective, credentials: &Credentials) {
+    async fn reload_keys(
+        &mut self,
+        newer: &Effective,
+        credentials: &Credentials,
+        engine: &EngineHandle,
+    ) {
         match credentials.reload(&configuration::key_settings(&newer.config)) {
             Ok(changes) => {
                 let changed: Vec<_> = changes.iter().map(|change| change.discriminant()).collect();
                 info!(?changed, "DTLS keys and certificates reloaded");
+                if secured::is_shown(&changes) {
+                    show(&credentials.keys(), engine).await;
+                }
                 let (cid_length, max_handshakes, handshake_timeout) = {
                     let running = &self.running.config.dtls;
                     (
@@ -136,5 +149,16 @@ impl Reload {
             }
         }
         info!("configuration reloaded");
+    }
+}
+
+/// Shows other keys in handshakes from now on.
+async fn show(keys: &Keys, engine: &EngineHandle) {
+    match secured::contexts(keys) {
+        Ok(Some(contexts)) => engine.show(Arc::new(contexts)).await,
+        Ok(None) => warn!("no security mode can be served: handshakes go on with the keys before"),
+        Err(error) => {
+            error!(%error, "the keys cannot be shown, handshakes go on with those before")
+        }
     }
 }

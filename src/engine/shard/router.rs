@@ -300,7 +300,7 @@ impl Shard {
             (None, Some(owner)) => owner,
             (None, None) => return Err("ep is missing and plain CoAP proves no identity"),
         };
-        if self.security_of(endpoint) == datagram.peer.security() {
+        if self.admits(endpoint, &datagram.peer) {
             Ok(endpoint)
         } else {
             Err("this endpoint has to register with another security mode")

@@ -227,8 +227,10 @@ impl Shard {
                 self.on_plaintext(session, &plaintext, whence);
             }
             Event::Lookup {
-                handshake, claim, ..
-            } => self.look_up_claim(handshake, claim),
+                handshake,
+                claim,
+                resumed,
+            } => self.look_up_claim(handshake, claim, resumed),
             Event::Established(established) => self.on_established(&established, whence),
             Event::HandshakeFailed {
                 peer,

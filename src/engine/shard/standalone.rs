@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicBool, AtomicUsize};
 use tokio::sync::mpsc;
 
 use crate::engine::config::EngineConfig;
-use crate::engine::credentials::{Credentials, Lookups, Security, Waiting};
+use crate::engine::credentials::{Credentials, Lookups, Waiting};
 use crate::engine::directory::Directory;
 use crate::engine::endpoint::identity::IdentityKey;
 use crate::engine::endpoint::plan::ProfilePlan;
@@ -15,7 +15,7 @@ use crate::engine::handoff::{self, Handoffs, Inlet};
 use crate::engine::metrics::ShardMetrics;
 use crate::engine::profiles::{DEFAULT_PROFILE, Profiles};
 
-use crate::proto::dtls::SetupError;
+use crate::proto::dtls::{ServerContexts, SetupError};
 
 use super::{Shard, Shared};
 
@@ -40,7 +40,7 @@ impl Standalone {
     /// The only shard of an engine with one profile; everything it draws at random follows from `seed`.
     #[must_use]
     pub fn new(config: EngineConfig, plan: ProfilePlan, seed: u64) -> Self {
-        let shared = share(config, plan, seed, None);
+        let shared = share(config, plan, seed);
         Self::member(0, shared, handoff::alone(), seed)
     }
 
@@ -48,7 +48,7 @@ impl Standalone {
     /// random follows from `seed`.
     #[must_use]
     pub fn group(config: EngineConfig, plan: ProfilePlan, shards: u8, seed: u64) -> Vec<Self> {
-        let shared = share(config, plan, seed, None);
+        let shared = share(config, plan, seed);
         let queues = (0..).zip(handoff::connect(shards));
         queues
             .map(|(index, queue)| {
@@ -68,13 +68,11 @@ impl Standalone {
         plan: ProfilePlan,
         shards: u8,
         seed: u64,
-        security: Security,
+        credentials: Arc<dyn Credentials>,
+        contexts: &Arc<ServerContexts>,
     ) -> Result<(Vec<Self>, Waiting), SetupError> {
-        let Security {
-            credentials,
-            contexts,
-        } = security;
-        let shared = share(config, plan, seed, Some(credentials));
+        let shared = share(config, plan, seed);
+        let _ = shared.credentials.set(credentials);
         let (lookups, waiting) = Lookups::queue();
         let mut secret = [0; 32];
         fastrand::Rng::with_seed(!seed).fill(&mut secret);
@@ -82,10 +80,8 @@ impl Standalone {
         let members = queues.map(|(index, queue)| {
             let seed = seed.wrapping_add(u64::from(index));
             let mut member = Self::member(index, Arc::clone(&shared), queue, seed);
-            if let Some(contexts) = &contexts {
-                let (contexts, lookups) = (Arc::clone(contexts), lookups.clone());
-                member.shard.serve_dtls(secret, contexts, lookups)?;
-            }
+            let (contexts, lookups) = (Arc::clone(contexts), lookups.clone());
+            member.shard.serve_dtls(secret, contexts, lookups)?;
             Ok::<Self, SetupError>(member)
         });
         Ok((members.collect::<Result<_, _>>()?, waiting))
@@ -113,12 +109,7 @@ impl Standalone {
     }
 }
 
-fn share(
-    config: EngineConfig,
-    plan: ProfilePlan,
-    seed: u64,
-    credentials: Option<Arc<dyn Credentials>>,
-) -> Arc<Shared> {
+fn share(config: EngineConfig, plan: ProfilePlan, seed: u64) -> Arc<Shared> {
     let mut rng = fastrand::Rng::with_seed(seed);
     let mut secret = [0; 32];
     rng.fill(&mut secret);
@@ -128,7 +119,7 @@ fn share(
         keys: IdentityKey::new(secret),
         profiles: Profiles::new(plan),
         models: Default::default(),
-        credentials,
+        credentials: Default::default(),
         arrivals: Default::default(),
         history: Default::default(),
         tracing: Default::default(),

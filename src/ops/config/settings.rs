@@ -45,8 +45,7 @@ pub(super) fn find(section: &str, key: &str) -> Option<&'static Setting> {
 
 /// Keys that other builds honour. They are accepted empty, so that a file that switches them off
 /// explicitly works everywhere.
-pub(super) const UNSERVED: [(&str, &str, &str); 3] = [
-    ("listen", "coaps", "CoAP over DTLS"),
+pub(super) const UNSERVED: [(&str, &str, &str); 2] = [
     ("listen", "bootstrap_coap", "LwM2M bootstrap"),
     ("listen", "bootstrap_coaps", "LwM2M bootstrap over DTLS"),
 ];
@@ -64,6 +63,15 @@ pub(super) const SETTINGS: &[Setting] = &[
         reloads: false,
         get: |config| address(config.listen.coap),
         set: |config, given| given.address().map(|value| config.listen.coap = value),
+    },
+    Setting {
+        section: "listen",
+        key: "coaps",
+        doc: "UDP address for CoAP over DTLS. \"[::]:5686\" serves IPv4 and IPv6. See [dtls].",
+        accepts: ADDRESS,
+        reloads: false,
+        get: |config| address(config.listen.coaps),
+        set: |config, given| given.address().map(|value| config.listen.coaps = value),
     },
     Setting {
         section: "listen",

@@ -152,7 +152,7 @@ fn everything_wrong_is_said_at_once() {
 
 #[test]
 fn listeners_this_build_does_not_serve_are_accepted_only_empty() {
-    for key in ["coaps", "bootstrap_coap", "bootstrap_coaps"] {
+    for key in ["bootstrap_coap", "bootstrap_coaps"] {
         assert!(
             read(&format!("[listen]\n{key} = \"\"\n"), &[]).is_ok(),
             "{key}"

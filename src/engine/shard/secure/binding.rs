@@ -13,10 +13,13 @@ use super::Shard;
 use crate::engine::shard::{Datagram, Sender};
 
 impl Shard {
-    /// How an endpoint must prove who it is.
-    pub(in crate::engine::shard) fn security_of(&self, endpoint: &str) -> SecurityMode {
-        let credentials = self.shared.credentials.as_ref();
-        credentials.map_or(SecurityMode::NoSec, |known| known.security_of(endpoint))
+    /// Whether an endpoint may register through this peer.
+    pub(in crate::engine::shard) fn admits(&self, endpoint: &str, peer: &Peer) -> bool {
+        let security = peer.security();
+        match self.shared.credentials.get() {
+            Some(credentials) => credentials.admits(endpoint, security),
+            None => security == SecurityMode::NoSec,
+        }
     }
 
     /// Whether a message may be taken for one of the endpoint. In a session of its identity it is at

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use hashbrown::HashMap;
 
-use crate::engine::credentials::{Answer, Decision, Owner};
+use crate::engine::credentials::{Answer, Decision, Lookup, Owner};
 use crate::engine::endpoint::core::Input;
 use crate::engine::handoff::HandedOff;
 use crate::proto::dtls::{
@@ -69,7 +69,7 @@ impl Claims {
 
 impl Shard {
     /// Finds out about a peer: at once from memory, of certificates on another thread.
-    pub(super) fn look_up_claim(&mut self, handshake: HandshakeId, claim: Claim) {
+    pub(super) fn look_up_claim(&mut self, handshake: HandshakeId, claim: Claim, resumed: bool) {
         let Some(secure) = &mut self.secure else {
             return;
         };
@@ -77,9 +77,15 @@ impl Shard {
         secure.claims.begin(fingerprint, self.now.tick);
         let now = self.now.wall;
         let decision = if mode != Mode::Certificate {
-            let credentials = self.shared.credentials.as_ref();
-            credentials.map(|credentials| credentials.decide(&claim, now))
-        } else if secure.lookups.ask(self.index, handshake, claim, now) {
+            let credentials = self.shared.credentials.get();
+            credentials.map(|credentials| credentials.decide(&claim, resumed, now))
+        } else if secure.lookups.ask(Lookup {
+            shard: self.index,
+            handshake,
+            claim,
+            resumed,
+            now,
+        }) {
             return;
         } else {
             self.metrics.dtls.lookups_refused.add(1);
@@ -119,7 +125,7 @@ impl Shard {
         let Some(secure) = &mut self.secure else {
             return;
         };
-        let credentials = self.shared.credentials.as_ref();
+        let credentials = self.shared.credentials.get();
         let (mode, session) = (new.claim.mode(), new.session);
         let holds = |(owner, since): (&Owner, Tick)| {
             let holds = credentials.is_some_and(|credentials| credentials.holds(owner));

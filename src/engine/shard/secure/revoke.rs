@@ -107,7 +107,7 @@ impl Shard {
                 continue;
             };
             let owner = &known.owner;
-            let credentials = self.shared.credentials.as_ref();
+            let credentials = self.shared.credentials.get();
             let stands = |known: &_| credentials.is_some_and(|all| all.holds(known));
             if sweep.looked_for.identities.contains(&owner.identity)
                 || (sweep.looked_for.unknown && !stands(owner))

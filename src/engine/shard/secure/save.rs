@@ -72,7 +72,7 @@ impl Shard {
             report.unreadable += 1;
             return Fate::Remove;
         };
-        let credentials = self.shared.credentials.as_ref();
+        let credentials = self.shared.credentials.get();
         if !credentials.is_some_and(|credentials| credentials.holds(&known.owner)) {
             report.revoked += 1;
             return Fate::Remove;

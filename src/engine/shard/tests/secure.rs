@@ -12,7 +12,7 @@ use zeroize::Zeroizing;
 
 use super::restart::Memory;
 use super::*;
-use crate::engine::credentials::{Credentials, Decision, Owner, Security, Waiting};
+use crate::engine::credentials::{Credentials, Decision, Owner, Waiting};
 use crate::engine::metrics::EngineMetrics;
 use crate::engine::persistence::{Persistence, Restored};
 use crate::engine::view::SecurityMode;
@@ -67,7 +67,7 @@ impl Book {
 }
 
 impl Credentials for Book {
-    fn decide(&self, claim: &Claim, _: UnixMillis) -> Decision {
+    fn decide(&self, claim: &Claim, _: bool, _: UnixMillis) -> Decision {
         let (owner, verdict) = match claim {
             Claim::PskIdentity(identity) => {
                 let identity = String::from_utf8_lossy(identity).into_owned();
@@ -91,12 +91,10 @@ impl Credentials for Book {
         }
     }
 
-    fn security_of(&self, endpoint: &str) -> SecurityMode {
-        let security = self.security.lock().unwrap();
-        security
-            .get(endpoint)
-            .copied()
-            .unwrap_or(SecurityMode::NoSec)
+    fn admits(&self, endpoint: &str, security: SecurityMode) -> bool {
+        let known = self.security.lock().unwrap();
+        let wanted = known.get(endpoint).copied();
+        wanted.unwrap_or(SecurityMode::NoSec) == security
     }
 
     fn holds(&self, owner: &Owner) -> bool {
@@ -132,12 +130,11 @@ impl World {
             allow_unknown: true,
             ..EngineConfig::default()
         };
-        let security = Security {
-            credentials: Arc::clone(&book) as Arc<dyn Credentials>,
-            contexts: Some(Arc::new(contexts.unwrap())),
-        };
+        let contexts = Arc::new(contexts.unwrap());
+        let known = Arc::clone(&book) as Arc<dyn Credentials>;
         let plan = ProfilePlan::built_in_default();
-        let (members, waiting) = Standalone::secured(config, plan, shards, 42, security).unwrap();
+        let (members, waiting) =
+            Standalone::secured(config, plan, shards, 42, known, &contexts).unwrap();
         let now = Now {
             tick: Tick::from_millis(1_000_000),
             wall: 1_795_435_985_890,
