@@ -536,8 +536,7 @@ impl Handshake {
 
     fn derive_keys(&mut self) {
         let ssl = self.stream.ssl();
-        let (None, Some(session), Some(cipher)) =
-            (&self.keys, ssl.session(), ssl.current_cipher())
+        let (None, Some(session), Some(cipher)) = (&self.keys, ssl.session(), ssl.current_cipher())
         else {
             return;
         };

@@ -73,11 +73,7 @@ impl fmt::Debug for KeyBlock {
 impl<'a> DirectionKeys<'a> {
     /// A half of `block`, which has the length that `bulk` asks for.
     pub(super) fn of(bulk: Bulk, block: &'a [u8], writer: Writer) -> Self {
-        let (mac, key, salt) = (
-            bulk.mac_key_length(),
-            bulk.key_length(),
-            bulk.salt_length(),
-        );
+        let (mac, key, salt) = (bulk.mac_key_length(), bulk.key_length(), bulk.salt_length());
         let side = usize::from(writer == Writer::Server);
         let part = |base: usize, length: usize| {
             let at = base + side * length;

@@ -53,13 +53,7 @@ pub(super) struct Protector {
     openers: [CipherCtx; Bulk::COUNT],
 }
 
-const BULKS: [Bulk; Bulk::COUNT] = [
-    Bulk::Ccm8,
-    Bulk::Ccm,
-    Bulk::Gcm,
-    Bulk::Gcm256,
-    Bulk::Cbc,
-];
+const BULKS: [Bulk; Bulk::COUNT] = [Bulk::Ccm8, Bulk::Ccm, Bulk::Gcm, Bulk::Gcm256, Bulk::Cbc];
 
 impl Protector {
     pub(super) fn new() -> Result<Self, ErrorStack> {

@@ -14,9 +14,14 @@ const CHUNK: usize = 512;
 
 /// A place for a session.
 pub(super) enum Slot {
-    Free { generation: u32 },
+    Free {
+        generation: u32,
+    },
     /// For the handshake at `peer`.
-    Reserved { generation: u32, peer: Address },
+    Reserved {
+        generation: u32,
+        peer: Address,
+    },
     Live(Session),
 }
 
@@ -208,7 +213,9 @@ impl Table {
 }
 
 fn slot_in(chunks: &[Box<[Slot]>], slot: u32) -> Option<&Slot> {
-    chunks.get(slot as usize / CHUNK)?.get(slot as usize % CHUNK)
+    chunks
+        .get(slot as usize / CHUNK)?
+        .get(slot as usize % CHUNK)
 }
 
 fn peer_of(chunks: &[Box<[Slot]>], slot: u32) -> Option<Address> {

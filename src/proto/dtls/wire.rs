@@ -146,9 +146,7 @@ impl<'a> Fragment<'a> {
     pub fn parse(content: &'a [u8]) -> Option<Self> {
         let head = content.get(..HANDSHAKE_HEADER)?;
         let u24 = |at: usize| {
-            usize::from(head[at]) << 16
-                | usize::from(head[at + 1]) << 8
-                | usize::from(head[at + 2])
+            usize::from(head[at]) << 16 | usize::from(head[at + 1]) << 8 | usize::from(head[at + 2])
         };
         let (length, offset) = (u24(1), u24(6));
         let body = content.get(HANDSHAKE_HEADER..HANDSHAKE_HEADER + u24(9))?;

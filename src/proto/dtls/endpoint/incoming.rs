@@ -13,13 +13,7 @@ use super::Output;
 
 impl DtlsEndpoint {
     /// Takes a datagram. Application data is decrypted in place and named by [`Event::Received`].
-    pub fn receive(
-        &mut self,
-        now: Tick,
-        peer: SocketAddr,
-        datagram: &mut [u8],
-        out: &mut Output,
-    ) {
+    pub fn receive(&mut self, now: Tick, peer: SocketAddr, datagram: &mut [u8], out: &mut Output) {
         let cid_length = usize::from(self.config.cid_length.unwrap_or(0));
         let mut at = 0;
         while at < datagram.len() {

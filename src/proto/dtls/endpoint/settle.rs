@@ -2,9 +2,9 @@
 
 use std::net::SocketAddr;
 
+use crate::proto::dtls::handshake::Progress;
 use crate::proto::dtls::session::Session;
 use crate::proto::dtls::table::Slot;
-use crate::proto::dtls::handshake::Progress;
 use crate::proto::dtls::{
     CloseReason, DtlsEndpoint, Established, Event, FailReason, HandshakeId, SessionId,
 };

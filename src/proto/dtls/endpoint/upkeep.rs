@@ -104,7 +104,12 @@ impl DtlsEndpoint {
             session.forget_last_flight();
         }
         let identity = session.identity;
-        if self.sweep.closing.iter().any(|(closing, _)| *closing == identity) {
+        if self
+            .sweep
+            .closing
+            .iter()
+            .any(|(closing, _)| *closing == identity)
+        {
             return Some(CloseReason::Revoked);
         }
         (idle_limit > 0 && silent > idle_limit).then_some(CloseReason::Idle)

@@ -143,7 +143,8 @@ impl Client {
     fn new(setup: Setup) -> Self {
         let sessions = Arc::new(Mutex::new(Vec::new()));
         let mut ctx = SslContext::builder(SslMethod::dtls_client()).unwrap();
-        ctx.set_min_proto_version(Some(SslVersion::DTLS1_2)).unwrap();
+        ctx.set_min_proto_version(Some(SslVersion::DTLS1_2))
+            .unwrap();
         ctx.set_cipher_list(&format!("{}:@SECLEVEL=0", setup.suites))
             .unwrap();
         ctx.set_options(SslOptions::NO_QUERY_MTU | setup.options);
@@ -254,7 +255,8 @@ impl Client {
 
     /// Repeats the flight if its time came.
     pub(super) fn time_out(&mut self) {
-        assert!(ffi::handle_timeout(self.stream.ssl()), "the client gave up");
+        let going_on = ffi::handle_timeout(self.stream.ssl());
+        assert!(going_on, "the client gave up: {:?}", self.failed);
     }
 
     pub(super) fn take(&mut self, datagram: &[u8]) {

@@ -52,7 +52,9 @@ fn without_the_extension_on_our_side_clients_go_without() {
 fn every_client_may_move_at_once_without_a_handshake() {
     let mut world = World::new();
     let connect = |last| Setup::psk().cid(b"c").at(last, 1).start();
-    let clients: Vec<_> = (1..50).map(|last| connect(last).connect(&mut world)).collect();
+    let clients: Vec<_> = (1..50)
+        .map(|last| connect(last).connect(&mut world))
+        .collect();
     let started = world.endpoint.counters().handshakes_started;
     for (at, mut client) in clients.into_iter().enumerate() {
         let datagram = client.say(b"moved");
@@ -80,7 +82,10 @@ fn an_address_changes_only_by_a_newer_authenticated_record() {
     assert_eq!(world.received.len(), 1, "replayed and forged");
     world.deliver(elsewhere, &older);
     assert_eq!(world.received.len(), 2, "late, but good");
-    assert_eq!((moves(&world), world.endpoint.peer(session)), (0, Some(client.address)));
+    assert_eq!(
+        (moves(&world), world.endpoint.peer(session)),
+        (0, Some(client.address))
+    );
     let counters = world.endpoint.counters();
     assert_eq!(counters.dropped(RecordDrop::Replay), 1);
     assert_eq!(counters.dropped(RecordDrop::Authentication), 1);

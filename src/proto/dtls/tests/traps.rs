@@ -266,7 +266,9 @@ fn records_ahead_of_their_time_are_kept() {
             .flat_map(|datagram| {
                 let cid_length = client.server_cid().len();
                 let records = wire::records(datagram, cid_length);
-                records.map(|(_, record)| record.to_vec()).collect::<Vec<_>>()
+                records
+                    .map(|(_, record)| record.to_vec())
+                    .collect::<Vec<_>>()
             })
             .collect();
         assert_eq!(last.len(), 3, "key exchange, change of cipher, finished");
