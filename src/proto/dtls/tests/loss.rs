@@ -23,6 +23,10 @@ fn survives(seed: u64, setup: Setup) {
         shake(&mut down, &mut rng);
         down.iter().for_each(|datagram| client.take(datagram));
         if client.connected && !world.established().is_empty() {
+            let repeated = client.outgoing();
+            repeated
+                .iter()
+                .for_each(|datagram| world.deliver(client.address, datagram));
             let data = client.say(b"through");
             world.deliver(client.address, &data);
             assert_eq!(world.received.len(), 1, "seed {seed}");

@@ -100,11 +100,13 @@ impl World {
     }
 
     pub(super) fn established(&self) -> Vec<&Established> {
-        let established = |event| match event {
-            &Event::Established(ref established) => Some(&**established),
-            _ => None,
-        };
-        self.events.iter().filter_map(established).collect()
+        let events = self.events.iter();
+        events
+            .filter_map(|event| match event {
+                Event::Established(established) => Some(&**established),
+                _ => None,
+            })
+            .collect()
     }
 
     fn digest(&mut self, datagram: &[u8]) {
