@@ -66,6 +66,7 @@ const ONLY_IN: &[(&str, &[&str])] = &[
     ("fjall", &["ops/logging.rs", "store"]),
     ("socket2", &["net"]),
     ("libc", &["net", "ops"]),
+    ("openssl_sys", &["proto/dtls/ffi.rs"]),
     (
         "Instant::now",
         &[
@@ -97,7 +98,7 @@ const ONLY_IN: &[(&str, &[&str])] = &[
 ];
 
 /// Files that may contain unsafe code, of the engine and of the load generator.
-const UNSAFE: &[&str] = &["net/mmsg.rs", "net/steer.rs"];
+const UNSAFE: &[&str] = &["net/mmsg.rs", "net/steer.rs", "proto/dtls/ffi.rs"];
 const UNSAFE_IN_LOADTEST: &[&str] = &["dtls/ffi.rs"];
 
 #[test]

@@ -7,6 +7,12 @@ use std::path::Path;
 mod block_reassembly;
 #[path = "../fuzz/properties/decode.rs"]
 mod decode;
+#[path = "../fuzz/properties/dtls_hello.rs"]
+mod dtls_hello;
+#[path = "../fuzz/properties/dtls_record.rs"]
+mod dtls_record;
+#[path = "../fuzz/properties/dtls_session.rs"]
+mod dtls_session;
 #[path = "../fuzz/properties/endpoint_record.rs"]
 mod endpoint_record;
 #[path = "../fuzz/properties/link_format.rs"]
@@ -36,6 +42,21 @@ fn link_format() {
 #[test]
 fn decode() {
     hold(decode::check, &seeds("decode"), 80);
+}
+
+#[test]
+fn dtls_hello() {
+    hold(dtls_hello::check, &seeds("dtls_hello"), 200);
+}
+
+#[test]
+fn dtls_record() {
+    hold(dtls_record::check, &seeds("dtls_record"), 200);
+}
+
+#[test]
+fn dtls_session() {
+    hold(dtls_session::check, &seeds("dtls_session"), 200);
 }
 
 #[test]

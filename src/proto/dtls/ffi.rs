@@ -128,3 +128,53 @@ fn check(code: c_int) -> Result<(), ErrorStack> {
         Err(ErrorStack::get())
     }
 }
+
+/// A client of the tests repeats its flight after 5 ms without an answer: OpenSSL takes the last
+/// 15 ms of a timer for over.
+#[cfg(test)]
+pub(super) fn start_quick_timer(ssl: &SslRef) {
+    extern "C" fn quick(_: *mut sys::SSL, _: c_uint) -> c_uint {
+        20_000
+    }
+    // SAFETY: the SSL is alive, and the callback looks at none of its arguments.
+    unsafe { DTLS_set_timer_cb(ssl.as_ptr(), Some(quick)) }
+}
+
+/// Repeats the flight of a client of the tests if its timer says so; `false`: it gave up.
+#[cfg(test)]
+pub(super) fn handle_timeout(ssl: &SslRef) -> bool {
+    const DTLS_CTRL_HANDLE_TIMEOUT: c_int = 74;
+    // SAFETY: the SSL is alive; this control takes no pointer.
+    unsafe {
+        sys::SSL_ctrl(
+            ssl.as_ptr(),
+            DTLS_CTRL_HANDLE_TIMEOUT,
+            0,
+            std::ptr::null_mut(),
+        ) >= 0
+    }
+}
+
+/// A client of the tests offers this session again.
+#[cfg(test)]
+pub(super) fn resume(ssl: &SslRef, session: &openssl::ssl::SslSessionRef) {
+    // SAFETY: both are alive; the callee counts its own reference to the session.
+    assert_eq!(
+        unsafe { sys::SSL_set_session(ssl.as_ptr(), session.as_ptr()) },
+        1
+    );
+}
+
+/// A client of the tests asks for fragments of 256 shifted left by `code` bytes.
+#[cfg(test)]
+pub(super) fn ask_max_fragment(ssl: &SslRef, code: u8) {
+    // SAFETY: test only; this declaration is that of OpenSSL.
+    unsafe extern "C" {
+        fn SSL_set_tlsext_max_fragment_length(ssl: *mut sys::SSL, mode: u8) -> c_int;
+    }
+    // SAFETY: the SSL is alive; the rest is a number.
+    assert_eq!(
+        unsafe { SSL_set_tlsext_max_fragment_length(ssl.as_ptr(), code) },
+        1
+    );
+}

@@ -6,7 +6,7 @@ use crate::proto::dtls::handshake::{Handshake, Start};
 use crate::proto::dtls::suite::{self, NoSuite};
 use crate::proto::dtls::wire::{self, Assembly, ClientHello, Fragment, Header, HelloHead};
 use crate::proto::dtls::{
-    AlertDescription, DtlsEndpoint, Event, FailReason, Mode, RecordDrop, alert, cid,
+    AlertDescription, Claim, DtlsEndpoint, Event, FailReason, Mode, RecordDrop, alert, cid,
 };
 use crate::proto::time::Tick;
 
@@ -39,12 +39,14 @@ impl DtlsEndpoint {
             if self.admission.holds_off(now, in_flight, limits) {
                 return Err(RecordDrop::HoldOff);
             }
-            return Ok(self.ask_for_cookie(now, peer, header, &head, out));
+            self.ask_for_cookie(now, peer, header, &head, out);
+            return Ok(());
         }
         if !self.cookies.verifies(now, peer, &head) {
             // The secret may have changed since: RFC 6347 §4.2.1 has it asked again.
             self.counters.drop_record(RecordDrop::Cookie);
-            return Ok(self.ask_for_cookie(now, peer, header, &head, out));
+            self.ask_for_cookie(now, peer, header, &head, out);
+            return Ok(());
         }
         if message.is_whole() {
             return self.begin(now, peer, message.body, record, header.sequence, out);
@@ -135,7 +137,10 @@ impl DtlsEndpoint {
         }
         let (kind, cbc) = match suite::choose(&hello, self.contexts.offer()) {
             Ok(chosen) => chosen,
-            Err(none) => return Ok(self.refuse_hello(peer, none, sequence, out)),
+            Err(none) => {
+                self.refuse_hello(peer, none, sequence, out);
+                return Ok(());
+            }
         };
         let in_flight = self.handshakes.len();
         let limits = &self.config.limits;
@@ -194,7 +199,7 @@ impl DtlsEndpoint {
         &mut self,
         peer: SocketAddr,
         mode: Mode,
-        claim: Option<crate::proto::dtls::Claim>,
+        claim: Option<Claim>,
         reason: FailReason,
         out: &mut Output,
     ) {
