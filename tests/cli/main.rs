@@ -2,6 +2,7 @@
 
 mod commands;
 mod config;
+mod credentials;
 mod models;
 mod profiles;
 mod program;

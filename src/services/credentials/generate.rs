@@ -108,23 +108,64 @@ pub struct Authority {
 }
 
 impl Authority {
-    /// A new one.
+    /// A new one that signs certificates of devices.
     ///
     /// # Errors
     /// See [`GenerateError`].
     pub fn create(name: &str, curve: Curve, validity: Validity) -> Result<Self, GenerateError> {
+        Self::make(name, curve, validity, None, 0)
+    }
+
+    /// A new one that may have one other below it.
+    ///
+    /// # Errors
+    /// See [`GenerateError`].
+    pub fn create_root(
+        name: &str,
+        curve: Curve,
+        validity: Validity,
+    ) -> Result<Self, GenerateError> {
+        Self::make(name, curve, validity, None, 1)
+    }
+
+    /// Another one below this one.
+    ///
+    /// # Errors
+    /// See [`GenerateError`].
+    pub fn delegate(
+        &self,
+        name: &str,
+        curve: Curve,
+        validity: Validity,
+    ) -> Result<Self, GenerateError> {
+        Self::make(name, curve, validity, Some(self), 0)
+    }
+
+    fn make(
+        name: &str,
+        curve: Curve,
+        validity: Validity,
+        above: Option<&Self>,
+        below: u32,
+    ) -> Result<Self, GenerateError> {
         let key = key(curve)?;
         let subject = common_name(name)?;
-        let mut builder = begin(&subject, &subject, &key, validity)?;
-        builder.append_extension(BasicConstraints::new().critical().ca().pathlen(0).build()?)?;
-        builder.append_extension(
-            KeyUsage::new()
-                .critical()
-                .key_cert_sign()
-                .crl_sign()
-                .build()?,
-        )?;
-        let certificate = finish(builder, None, &key)?;
+        let issuer = match above {
+            Some(above) => above.subject()?,
+            None => subject.to_owned()?,
+        };
+        let mut builder = begin(&subject, &issuer, &key, validity)?;
+        let constraints = BasicConstraints::new()
+            .critical()
+            .ca()
+            .pathlen(below)
+            .build()?;
+        builder.append_extension(constraints)?;
+        let mut usage = KeyUsage::new();
+        usage.critical().key_cert_sign().crl_sign();
+        builder.append_extension(usage.build()?)?;
+        let signer = above.map_or(&key, |above| &above.key);
+        let certificate = finish(builder, above.map(|above| &above.certificate), signer)?;
         Ok(Self { key, certificate })
     }
 

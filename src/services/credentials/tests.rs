@@ -1,1 +1,5 @@
-
+mod claims;
+mod files;
+mod fixture;
+mod index;
+mod rules;
