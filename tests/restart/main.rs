@@ -8,3 +8,4 @@ mod device;
 mod full_disk;
 mod kill;
 mod once;
+mod secured;
