@@ -34,11 +34,12 @@ fn sigterm_ends_the_server_in_order() {
         serving.signal(signal);
         assert_eq!(serving.wait(), 0, "{signal}");
         serving.wait_for_log("stopped");
-        let left: Vec<_> = fs::read_dir(directory.path().join("data"))
+        let mut left: Vec<_> = fs::read_dir(directory.path().join("data"))
             .unwrap()
             .map(|entry| entry.unwrap().file_name())
             .collect();
-        assert_eq!(left, ["rookery.redb"]);
+        left.sort();
+        assert_eq!(left, ["dtls", "rookery.redb", "state"]);
     }
 }
 
