@@ -147,11 +147,14 @@ impl Devices {
         mode != Mode::Unreadable
     }
 
-    /// Plain CoAP proves nothing: by it only devices without security may register.
+    /// How a device proves who it is the engine asks when it registers. One whose credentials cannot be
+    /// read could prove nothing.
     fn let_in(&self, endpoint: &str, mode: Mode, admission: Admission) {
         match mode {
-            Mode::NoSec => self.engine.admit(endpoint, admission),
-            Mode::Psk | Mode::Rpk | Mode::X509 | Mode::Unreadable => self.engine.withdraw(endpoint),
+            Mode::NoSec | Mode::Psk | Mode::Rpk | Mode::X509 => {
+                self.engine.admit(endpoint, admission);
+            }
+            Mode::Unreadable => self.engine.withdraw(endpoint),
         }
     }
 

@@ -242,3 +242,42 @@ async fn a_busy_engine_is_said_to_be_busy() {
         assert_eq!(reply.headers["retry-after"], "1");
     }
 }
+
+fn psk(identity: &str) -> Value {
+    json!({"credentials": {"client": {
+        "securityConfigClientMode": "PSK",
+        "identity": identity,
+        "key": "000102030405060708090a0b0c0d0e0f"
+    }}})
+}
+
+#[tokio::test]
+async fn credentials_are_of_one_device_until_it_has_others_or_is_gone() {
+    let server = Server::start().await;
+    let put = |endpoint: &str, body: Value| {
+        let path = format!("/api/v1/devices/{endpoint}");
+        let client = &server.admin;
+        async move { client.put(&path, body).await }
+    };
+    assert_eq!(put("a", psk("me")).await.status, 201);
+    let refused = put("b", psk("me")).await;
+    let problem = refused.assert_problem(409, "credentials-taken");
+    assert_eq!(problem["member"], "credentials.client.identity");
+    assert_eq!(put("a", psk("other")).await.status, 200);
+    assert_eq!(put("b", psk("me")).await.status, 201);
+    let deleted = server.admin.delete("/api/v1/devices/b").await;
+    assert!(deleted.status.is_success());
+    assert_eq!(put("a", psk("me")).await.status, 200);
+}
+
+#[tokio::test]
+async fn a_device_is_let_in_whatever_it_proves_itself_with() {
+    let server = Server::start().await;
+    let path = "/api/v1/devices/a";
+    server.admin.put(path, json!({})).await;
+    assert!(server.engine.is_admitted("a"));
+    server.admin.put(path, psk("me")).await;
+    assert!(server.engine.is_admitted("a"));
+    server.admin.put(path, json!({})).await;
+    assert!(server.engine.is_admitted("a"));
+}
