@@ -66,7 +66,7 @@ impl Mode {
 /// proven by the Finished that is made with the key of the verdict.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub enum Claim {
-    /// The identity hint-free PSK identity: at most 128 bytes without a NUL, otherwise any.
+    /// A PSK identity of at most 128 bytes, without a NUL, otherwise any.
     PskIdentity(Box<[u8]>),
     /// DER SubjectPublicKeyInfo, on P-256 or P-384.
     RawPublicKey(Box<[u8]>),

@@ -6,7 +6,7 @@ use crate::proto::dtls::handshake::{Handshake, Start};
 use crate::proto::dtls::suite::{self, NoSuite};
 use crate::proto::dtls::wire::{self, Assembly, ClientHello, Fragment, Header, HelloHead};
 use crate::proto::dtls::{
-    AlertDescription, Claim, DtlsEndpoint, Event, FailReason, Mode, RecordDrop, alert, cid,
+    AlertDescription, Claim, DtlsEndpoint, Event, FailReason, Mode, RecordDrop, Suite, alert, cid,
 };
 use crate::proto::time::Tick;
 
@@ -138,7 +138,7 @@ impl DtlsEndpoint {
         let (kind, cbc) = match suite::choose(&hello, self.contexts.offer()) {
             Ok(chosen) => chosen,
             Err(none) => {
-                self.refuse_hello(peer, none, sequence, out);
+                self.refuse_hello(peer, &hello, none, sequence, out);
                 return Ok(());
             }
         };
@@ -182,7 +182,19 @@ impl DtlsEndpoint {
     }
 
     /// The address is proven, so that it may be told.
-    fn refuse_hello(&mut self, peer: SocketAddr, none: NoSuite, sequence: u64, out: &mut Output) {
+    fn refuse_hello(
+        &mut self,
+        peer: SocketAddr,
+        hello: &ClientHello,
+        none: NoSuite,
+        sequence: u64,
+        out: &mut Output,
+    ) {
+        let psk = |suite: &&Suite| suite.is_psk() && hello.offers(suite.id());
+        let mode = match Suite::ALL.iter().find(psk) {
+            Some(_) => Mode::Psk,
+            None => Mode::Certificate,
+        };
         let reason = match none {
             NoSuite::None => FailReason::NoCommonSuite,
             NoSuite::CbcWithoutEtm => FailReason::CbcWithoutEtm,
@@ -192,7 +204,7 @@ impl DtlsEndpoint {
         let number = sequence.max(1);
         wire::put_plain_record(&mut out.bytes, wire::ALERT, wire::DTLS12, number, &content);
         out.datagrams.push((peer, start..out.bytes.len()));
-        self.fail(peer, Mode::Psk, None, reason, out);
+        self.fail(peer, mode, None, reason, out);
     }
 
     pub(super) fn fail(
