@@ -66,7 +66,10 @@ const ONLY_IN: &[(&str, &[&str])] = &[
     ("fjall", &["ops/logging.rs", "store"]),
     ("socket2", &["net"]),
     ("libc", &["net", "ops"]),
-    ("openssl_sys", &["proto/dtls/ffi.rs"]),
+    (
+        "openssl_sys",
+        &["proto/dtls/ffi.rs", "services/credentials/trust.rs"],
+    ),
     (
         "Instant::now",
         &[
