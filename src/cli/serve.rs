@@ -246,14 +246,15 @@ fn prepare_engine(
 
 fn dtls_settings(config: &Config) -> DtlsSettings {
     let dtls = &config.dtls;
+    let usual = DtlsSettings::default();
     DtlsSettings {
         cid_length: u8::try_from(dtls.cid_length).ok(),
         limits: Limits {
             handshakes: dtls.max_handshakes,
             handshake_ms: dtls.handshake_timeout as u64,
-            ..Limits::default()
+            ..usual.limits
         },
-        ..DtlsSettings::default()
+        ..usual
     }
 }
 

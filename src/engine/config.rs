@@ -46,6 +46,9 @@ pub struct EngineConfig {
     pub transmission: TransmissionParams,
 }
 
+/// How long a session may be silent: 30 days. A device that sleeps for longer makes a new one.
+const SESSION_IDLE_MILLIS: u64 = 30 * 86_400_000;
+
 /// Settings of DTLS, the same for all shards.
 #[derive(Clone, Debug)]
 pub struct DtlsSettings {
@@ -62,7 +65,10 @@ impl Default for DtlsSettings {
         Self {
             cid_length: Some(8),
             node: 0,
-            limits: Limits::default(),
+            limits: Limits {
+                session_idle_ms: SESSION_IDLE_MILLIS,
+                ..Limits::default()
+            },
         }
     }
 }

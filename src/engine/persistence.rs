@@ -28,15 +28,16 @@ pub trait StateStore: fmt::Debug + Send + Sync + 'static {
     fn read(&self, shard: u8, take: &mut dyn FnMut(u32, &[u8]) -> Fate)
     -> Result<Read, StateError>;
 
-    /// Gives all DTLS sessions of a shard, and does with each what `take` says; one set aside is
-    /// removed.
+    /// Gives all DTLS sessions of a shard, and puts what `take` gives in the place of each; where it
+    /// gives nothing the session is removed. When this returns, that is on the disk: record numbers
+    /// of a session must not be used a second time, whatever happens next.
     ///
     /// # Errors
     /// The storage cannot be read or written. Single sessions that cannot be read are removed.
     fn read_sessions(
         &self,
         shard: u8,
-        take: &mut dyn FnMut(u32, &[u8]) -> Fate,
+        take: &mut dyn FnMut(u32, &[u8]) -> Option<Vec<u8>>,
     ) -> Result<Read, StateError>;
 
     /// Forgets all records of profiles but these: no record of an endpoint refers to another one.

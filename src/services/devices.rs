@@ -360,10 +360,19 @@ fn never_registered(endpoint: &str, record: &DeviceRecord) -> DeviceSummary {
     DeviceSummary {
         endpoint: endpoint.to_owned(),
         profile: record.profile.clone(),
-        security: SecurityMode::NoSec,
+        security: security(record),
         state: DeviceState::Never,
         last_seen: None,
     }
+}
+
+/// The security mode that a device has to register with.
+fn security(record: &DeviceRecord) -> SecurityMode {
+    let client = record.credentials.as_ref().map(|all| &all["client"]);
+    let mode = client.and_then(|client| client["securityConfigClientMode"].as_str());
+    let mut modes = SecurityMode::ALL.into_iter();
+    let known = modes.find(|known| Some(known.name()) == mode);
+    known.unwrap_or(SecurityMode::NoSec)
 }
 
 fn view(summary: DeviceSummary, record: Option<DeviceRecord>) -> DeviceView {

@@ -14,7 +14,7 @@ mod tables;
 mod writer;
 
 use sealed::Sealer;
-use tables::{Tables, failed};
+use tables::{SLOT_MASK, Tables, failed};
 
 use writer::Writer;
 
@@ -258,16 +258,13 @@ impl StateStore for EmbeddedState {
     fn read_sessions(
         &self,
         shard: u8,
-        take: &mut dyn FnMut(u32, &[u8]) -> Fate,
+        take: &mut dyn FnMut(u32, &[u8]) -> Option<Vec<u8>>,
     ) -> Result<Read, StateError> {
         let first = u32::from(shard) << tables::SLOT_BITS;
-        let last = first | tables::SLOT_MASK;
-        let unreadable = self
-            .tables
-            .get()?
-            .read_sessions(first..=last, |key, record| {
-                take(key & tables::SLOT_MASK, record) == Fate::Keep
-            })?;
+        let last = first | SLOT_MASK;
+        let tables = self.tables.get()?;
+        let unreadable =
+            tables.read_sessions(first..=last, |key, record| take(key & SLOT_MASK, record))?;
         Ok(Read { unreadable })
     }
 

@@ -161,7 +161,7 @@ fn generated_server_keys_are_served_reloaded_and_shown() {
     let again = ["server", "--out", "keys", "--force"];
     assert_eq!(generate(directory.path(), &again).0, 0);
     serving.signal("HUP");
-    serving.wait_for_log("server_key");
+    serving.wait_for_log("DTLS keys and certificates reloaded");
     let shown = serving.get("/api/v1/server", None).1;
     assert!(shown.contains(&key("keys/server_public.base64")), "{shown}");
     fs::write(directory.path().join("keys/server_key.pem"), "nonsense").unwrap();

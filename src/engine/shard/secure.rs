@@ -282,8 +282,9 @@ impl Shard {
                 Some(secure) => secure.seal(session.id(), plaintext, &self.locals),
                 None => Err(SealError::Gone),
             };
-            if let Err(error) = sealed {
-                self.metrics.dtls.not_sealed(error);
+            match sealed {
+                Ok(()) => self.mark_session(session.id()),
+                Err(error) => self.metrics.dtls.not_sealed(error),
             }
         } else {
             let handed = HandedOff::ToSeal {
@@ -303,8 +304,9 @@ impl Shard {
             Some(secure) => secure.seal(session, plaintext, &self.locals),
             None => Err(SealError::Gone),
         };
-        if let Err(error) = sealed {
-            self.metrics.dtls.not_sealed(error);
+        match sealed {
+            Ok(()) => self.mark_session(session),
+            Err(error) => self.metrics.dtls.not_sealed(error),
         }
     }
 

@@ -4,7 +4,7 @@
 use serde::Serialize;
 
 use super::cursor::Position;
-use super::{Devices, DevicesError, never_registered};
+use super::{Devices, DevicesError, never_registered, security};
 use crate::services::engine::{Cursor, DeviceFilter, DeviceState, DeviceSummary, SecurityMode};
 use crate::services::provisioning::DeviceRecord;
 
@@ -137,7 +137,7 @@ fn matches(filter: &DeviceFilter, endpoint: &str, record: &DeviceRecord) -> bool
         .is_none_or(|profile| *profile == record.profile)
         && filter
             .security
-            .is_none_or(|security| security == SecurityMode::NoSec)
+            .is_none_or(|wanted| wanted == security(record))
         && filter
             .contains
             .as_ref()

@@ -7,6 +7,8 @@ use std::sync::{Arc, PoisonError, RwLock};
 
 use fjall::{Database, Keyspace, KeyspaceCreateOptions, OwnedWriteBatch, PersistMode};
 
+use zeroize::Zeroizing;
+
 use super::sealed::Sealer;
 use super::{CHUNK, FORMAT, StateRecord};
 use crate::services::engine::{StateBatch, StateError};
@@ -31,6 +33,9 @@ const MEMTABLE_BYTES: u64 = 16 << 20;
 /// Keys looked up one by one around a block that cannot be read. A block holds fewer, and slots are
 /// given out densely.
 const LOOKED_UP: u32 = 1 << 12;
+
+/// Sessions renewed by one commit at the start: fewer commits are fewer waits for the disk.
+const RENEWED: usize = 1 << 15;
 
 /// The open database; gone for a moment while it is opened again after a failure.
 #[derive(Debug)]
@@ -228,17 +233,17 @@ impl Tables {
         true
     }
 
-    /// Gives the sessions with keys in a range, decrypted, and removes those that `take` does not keep.
-    /// Returns how many could not be read.
+    /// Gives the sessions with keys in a range, decrypted, and puts what `take` gives in their places,
+    /// or removes them. Returns how many could not be read.
     pub(super) fn read_sessions(
         &self,
         keys: RangeInclusive<u32>,
-        mut take: impl FnMut(u32, &[u8]) -> bool,
+        mut take: impl FnMut(u32, &[u8]) -> Option<Vec<u8>>,
     ) -> Result<u64, StateError> {
-        let mut removed = Vec::new();
         let mut unreadable = 0;
+        let mut changes = self.batch();
         let range = keys.start().to_be_bytes()..=keys.end().to_be_bytes();
-        for entry in self.sessions.range(range) {
+        for (count, entry) in self.sessions.range(range).enumerate() {
             let Ok((key, record)) = entry.into_inner() else {
                 // What lies behind is lost: those devices begin new sessions.
                 unreadable += 1;
@@ -249,17 +254,18 @@ impl Tables {
             };
             let plain = self.sealer.open_record(key, &record);
             unreadable += u64::from(plain.is_none());
-            if !plain.is_some_and(|plain| take(u32::from_be_bytes(key), &plain)) {
-                removed.push(key);
+            let renewed = plain.and_then(|plain| take(u32::from_be_bytes(key), &plain));
+            let renewed = renewed.map(Zeroizing::new);
+            match renewed.and_then(|renewed| self.sealer.seal(key, &renewed).ok()) {
+                Some(sealed) => changes.insert(&self.sessions, key, sealed),
+                None => changes.remove(&self.sessions, key),
+            }
+            if count % RENEWED == RENEWED - 1 {
+                let full = std::mem::replace(&mut changes, self.batch());
+                full.commit().map_err(failed("written"))?;
             }
         }
-        for keys in removed.chunks(CHUNK) {
-            let mut batch = self.batch();
-            for key in keys {
-                batch.remove(&self.sessions, *key);
-            }
-            batch.commit().map_err(failed("written"))?;
-        }
+        changes.commit().map_err(failed("written"))?;
         Ok(unreadable)
     }
 
@@ -269,7 +275,7 @@ impl Tables {
         let unreadable = self.read(first.., |key, _| keys.push(key))?;
         keys.extend(unreadable);
         self.clear_away(&keys, &[])?;
-        self.read_sessions(first..=u32::MAX, |_, _| false)?;
+        self.read_sessions(first..=u32::MAX, |_, _| None)?;
         Ok(keys.len() as u64)
     }
 

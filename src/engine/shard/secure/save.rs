@@ -6,7 +6,7 @@ use std::sync::Arc;
 use crate::engine::credentials::Owner;
 use crate::engine::locals::UNSPECIFIED;
 use crate::engine::peer::Session;
-use crate::engine::persistence::{Fate, RestoredSessions, StateBatch, StateError, StateStore};
+use crate::engine::persistence::{RestoredSessions, StateBatch, StateError, StateStore};
 use crate::proto::dtls::SessionId;
 
 use super::Shard;
@@ -64,29 +64,37 @@ impl Shard {
         Ok(report)
     }
 
-    fn restore_session(&mut self, slot: u32, record: &[u8], report: &mut RestoredSessions) -> Fate {
-        let Some(secure) = &mut self.secure else {
-            return Fate::Keep;
-        };
+    /// Brings one session back and gives its new record: the numbers left out at its restoration are
+    /// left out for good.
+    fn restore_session(
+        &mut self,
+        slot: u32,
+        record: &[u8],
+        report: &mut RestoredSessions,
+    ) -> Option<Vec<u8>> {
+        let secure = self.secure.as_mut()?;
         let Some((known, saved)) = read(record) else {
             report.unreadable += 1;
-            return Fate::Remove;
+            return None;
         };
         let credentials = self.shared.credentials.get();
         if !credentials.is_some_and(|credentials| credentials.holds(&known.owner)) {
             report.revoked += 1;
-            return Fate::Remove;
+            return None;
         }
         match secure.endpoint.restore(self.now.tick, saved) {
             Ok((session, _)) => {
+                let mut renewed = Vec::with_capacity(record.len());
+                write(&known, &mut renewed);
+                secure.endpoint.save(session, &mut renewed);
                 secure.sessions.insert(session, known);
                 secure.sessions.store(slot, true);
                 report.restored += 1;
-                Fate::Keep
+                Some(renewed)
             }
             Err(_) => {
                 report.unreadable += 1;
-                Fate::Remove
+                None
             }
         }
     }

@@ -37,10 +37,16 @@ impl StateStore for Memory {
     fn read_sessions(
         &self,
         _: u8,
-        take: &mut dyn FnMut(u32, &[u8]) -> Fate,
+        take: &mut dyn FnMut(u32, &[u8]) -> Option<Vec<u8>>,
     ) -> Result<Read, StateError> {
         let mut sessions = self.sessions.lock().unwrap();
-        sessions.retain(|slot, record| take(*slot, record) == Fate::Keep);
+        sessions.retain(|slot, record| match take(*slot, record) {
+            Some(renewed) => {
+                *record = renewed;
+                true
+            }
+            None => false,
+        });
         Ok(Read::default())
     }
 

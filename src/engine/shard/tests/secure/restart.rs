@@ -79,3 +79,22 @@ fn a_session_that_ended_is_not_kept() {
     world.wait(300);
     assert!(memory.sessions.lock().unwrap().is_empty());
 }
+
+#[test]
+fn no_record_number_comes_twice_however_often_it_is_killed() {
+    let (memory, book) = (Arc::new(Memory::default()), book());
+    let (_, device, _) = stored(&memory, &book);
+    let mut numbers = std::collections::BTreeSet::new();
+    for _ in 0..3 {
+        // It says something before anything of it is stored again.
+        let (mut world, _) = World::restored(&memory, &book);
+        let session = world.registration("dev-1").session.unwrap();
+        world.members[0]
+            .shard
+            .seal_for_other(session.id(), b"request");
+        world.settle();
+        let sent = world.sent.remove(&device.address).unwrap();
+        // Type, version, epoch, then the number (RFC 6347 §4.1).
+        assert!(numbers.insert(sent[0][5..11].to_vec()), "{numbers:?}");
+    }
+}
