@@ -10,7 +10,6 @@ use std::time::{Duration, Instant};
 
 mod engines;
 
-
 /// Changes per commit, and how often one is due.
 const GROUP: usize = 2_000;
 const INTERVAL: Duration = Duration::from_millis(100);

@@ -87,7 +87,9 @@ fn start(memory: &Arc<Memory>, parts: ProfileParts, later: UnixMillis) -> (Bench
         let plans = memory.plans.lock().unwrap();
         let read = |record: &Vec<u8>| ProfilePlan::from_record(record).expect("a profile");
         let plans = plans.iter();
-        plans.map(|(number, record)| (*number, read(record))).collect()
+        plans
+            .map(|(number, record)| (*number, read(record)))
+            .collect()
     };
     let persistence = Persistence {
         store: Arc::clone(memory) as Arc<dyn StateStore>,
