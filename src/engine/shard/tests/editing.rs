@@ -8,6 +8,9 @@ use crate::engine::endpoint::plan::Destination;
 use crate::engine::endpoint::profile_parts::{PlannedStep, PowerKind, PowerSettings, ProfileParts};
 use crate::engine::view::RolloutView;
 
+/// Method, path, Observe of a request.
+type Asked = (Code, String, Option<u32>);
+
 /// Registers devices under a profile that asks nothing.
 fn fleet(devices: u16, per_second: u32) -> (Bench, Vec<String>) {
     let config = EngineConfig {
@@ -25,7 +28,7 @@ fn fleet(devices: u16, per_second: u32) -> (Bench, Vec<String>) {
 }
 
 /// Lets time pass while every device complies; what was asked, by peer.
-fn served(bench: &mut Bench, millis: u64) -> Vec<(PeerAddr, (Code, String, Option<u32>))> {
+fn served(bench: &mut Bench, millis: u64) -> Vec<(PeerAddr, Asked)> {
     let mut all = Vec::new();
     for _ in 0..millis.div_ceil(50) {
         let mut sent = bench.wait(50);
