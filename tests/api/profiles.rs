@@ -69,12 +69,15 @@ async fn the_list_shows_what_profiles_ask_for_and_how_many_devices_have_them() {
     put(&server.admin, "water%2Fcold", WATER).await;
     let body = json!({"profile": "water/cold"});
     server.admin.put("/api/v1/devices/a", body).await;
+    let nobody = json!({
+        "running": false, "devices": 0, "done": 0, "asked": 0, "left": 0, "waiting": 0, "failed": 0
+    });
     let default = json!({
-        "name": "default", "builtIn": true, "observeStrategy": "SINGLE", "observed": 1,
+        "rollout": nobody, "name": "default", "builtIn": true, "observeStrategy": "SINGLE", "observed": 1,
         "attributes": 3, "telemetry": 1, "powerMode": "DRX", "devices": 0
     });
     let water = json!({
-        "name": "water/cold", "builtIn": false, "observeStrategy": "COMPOSITE_ALL", "observed": 1,
+        "rollout": nobody, "name": "water/cold", "builtIn": false, "observeStrategy": "COMPOSITE_ALL", "observed": 1,
         "attributes": 1, "telemetry": 1, "powerMode": "DRX", "devices": 1
     });
     let list = async |query: String| {
