@@ -4,10 +4,11 @@ use tokio::sync::{mpsc, oneshot};
 
 use super::endpoint::journal::Severity;
 use super::endpoint::request::{DeviceOutcome, DeviceRequest};
+use super::profiles::ProfileId;
 use super::trace::TracedMessage;
 use super::view::{
     AttributesView, DeviceContext, DeviceState, DeviceSummary, LogEntry, RegistrationView,
-    SecurityMode, TelemetryView,
+    RolloutView, SecurityMode, TelemetryView,
 };
 
 /// What a device list selects.
@@ -75,6 +76,10 @@ pub enum Command {
         endpoint: String,
         messages: mpsc::Sender<TracedMessage>,
         reply: oneshot::Sender<bool>,
+    },
+    /// How far devices are with their profiles, of those that the shard has devices of.
+    Progress {
+        reply: oneshot::Sender<Vec<(ProfileId, RolloutView)>>,
     },
     /// Profiles have changed.
     LookAtProfiles,

@@ -35,6 +35,7 @@ use super::slab::Slab;
 use super::trace::Tracing;
 
 mod answers;
+mod census;
 mod dispatch;
 mod inspect;
 mod keep;
@@ -136,6 +137,7 @@ pub struct Shard {
     handoffs: Handoffs,
     requests: requests::Requests,
     rollout: Option<rollout::Rollout>,
+    census: census::Census,
     keeper: Option<keep::Keeper>,
     /// Told when everything is handed over at the end.
     drained: Option<oneshot::Sender<()>>,
@@ -185,6 +187,7 @@ impl Shard {
             handoffs,
             requests: requests::Requests::default(),
             rollout: None,
+            census: census::Census::default(),
             keeper: None,
             drained: None,
             readmissions: 0,

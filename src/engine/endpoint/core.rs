@@ -12,7 +12,7 @@ use crate::proto::lwm2m::model::ObjectModels;
 use crate::proto::lwm2m::registration::UpdateParams;
 use crate::proto::time::{NEVER, Now, Tick};
 
-use super::conversation::Conversation;
+use super::conversation::{Conversation, OwnWork};
 use super::identity::{IdentityKey, Place};
 use super::journal::{self, Severity};
 use super::observations::{ObservationKind, Observations};
@@ -289,6 +289,14 @@ impl EndpointCore {
         self.conversation
             .as_ref()
             .map_or(0, |conversation| conversation.pending())
+    }
+
+    /// How far the device is with what its profile wants.
+    #[must_use]
+    pub fn own_work(&self) -> OwnWork {
+        self.conversation
+            .as_ref()
+            .map_or(OwnWork::None, |conversation| conversation.own_work())
     }
 
     /// Reads something of each part of the state that a message touches.
