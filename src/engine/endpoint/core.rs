@@ -232,7 +232,10 @@ impl EndpointCore {
             Input::Timer => self.on_timer(turn),
             // What follows from it is asked after the input that the endpoint is run for.
             Input::NewPlan { old } => return self.on_new_plan(old, turn),
-            Input::Command { ticket, request } => self.on_command(ticket, request, turn),
+            Input::Command { ticket, request } => {
+                self.fall_asleep(turn);
+                self.on_command(ticket, request, turn);
+            }
             Input::CancelCommand { ticket } => self.on_cancel_command(ticket, turn),
         }
         self.proceed(turn);
@@ -477,15 +480,18 @@ impl EndpointCore {
             });
             return;
         }
-        if self.asleep_from() <= now {
-            if self.reachable {
-                turn.out
-                    .log(Severity::Info, || "info: Client is sleeping!".to_owned());
-            }
-            self.reachable = false;
-        }
+        self.fall_asleep(turn);
         self.on_exchange_timer(turn);
         self.expire_commands(turn);
+    }
+
+    /// Notices that the device listens no more. Its deadline may be due and not have been run yet.
+    fn fall_asleep(&mut self, turn: &mut Turn<'_>) {
+        if self.reachable && self.asleep_from() <= turn.now.tick {
+            self.reachable = false;
+            turn.out
+                .log(Severity::Info, || "info: Client is sleeping!".to_owned());
+        }
     }
 
     /// The device proved to be at the sender's address.
