@@ -29,6 +29,7 @@ const MAY_NAME: &[(&str, &[&str])] = &[
     ("engine/endpoint/profile_parts.rs", &["proto"]),
     ("engine/endpoint/replan.rs", &["proto"]),
     ("engine/endpoint/snapshot", &["proto"]),
+    ("engine/endpoint/splitting.rs", &["proto"]),
     ("engine/endpoint/reply.rs", &["proto"]),
     ("engine/endpoint/request.rs", &["proto"]),
     ("engine/endpoint/values.rs", &["proto"]),

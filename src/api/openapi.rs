@@ -44,6 +44,7 @@ use super::{
         models::remove,
         profiles::list,
         profiles::show,
+        profiles::rollout,
         profiles::put,
         profiles::remove,
         tokens::list,

@@ -410,6 +410,7 @@ impl From<ProfilesError> for Problem {
             ProfilesError::BuiltIn { .. } => Self::new(ProblemKind::BuiltInProfile, detail),
             ProfilesError::Cursor(_) => Self::new(ProblemKind::InvalidCursor, detail),
             ProfilesError::Engine(_) => Self::new(ProblemKind::TooManyProfiles, detail),
+            ProfilesError::Progress(error) => error.into(),
             ProfilesError::Store(error) => error.into(),
         }
     }

@@ -13,6 +13,7 @@ use super::auth::{Operator, Viewer};
 use super::extract::{JsonBody, Params};
 use super::problem::{Problem, ProblemKind, ProblemSchema};
 use super::state::{Shared, State};
+use crate::services::engine::RolloutView;
 use crate::services::profiles::{
     MAX_PAGE, ProfilePage, ProfileQuery, PutProfile, PutResult, check_name,
 };
@@ -62,7 +63,7 @@ pub(super) async fn list(
         limit: params.number("limit", 1, MAX_PAGE)?.unwrap_or(DEFAULT_PAGE),
         cursor: params.text("cursor"),
     };
-    Ok(Json(state.profiles.list(&query)?))
+    Ok(Json(state.profiles.list(&query).await?))
 }
 
 /// Show a profile: its transport configuration as it was put.
@@ -85,6 +86,27 @@ pub(super) async fn show(
     let configuration = state.profiles.get(&name).await?;
     let json = [(header::CONTENT_TYPE, "application/json")];
     Ok((json, configuration))
+}
+
+/// Show how far the registered devices of a profile are with it, after it has changed.
+#[utoipa::path(
+    get,
+    path = "/api/v1/profiles/{name}/rollout",
+    tag = "profiles",
+    params(("name" = String, Path, description = "name of the profile")),
+    responses(
+        (status = 200, body = RolloutView),
+        (status = 400, body = ProblemSchema, content_type = "application/problem+json"),
+        (status = 404, body = ProblemSchema, content_type = "application/problem+json"),
+        (status = 503, body = ProblemSchema, content_type = "application/problem+json"),
+    ),
+)]
+pub(super) async fn rollout(
+    _: Viewer,
+    Extract(state): Shared,
+    ProfileName(name): ProfileName,
+) -> Result<Json<RolloutView>, Problem> {
+    Ok(Json(state.profiles.rollout(&name).await?))
 }
 
 /// Put a profile: ThingsBoard's LwM2M transport configuration, kept as it comes. Devices of the

@@ -58,6 +58,7 @@ pub fn router(api: Api) -> Router {
         )
         .route("/api/v1/profiles", get(profiles::list))
         .route("/api/v1/profiles/{name}", profile)
+        .route("/api/v1/profiles/{name}/rollout", get(profiles::rollout))
         .route("/api/v1/tokens", get(tokens::list).post(tokens::create))
         .route("/api/v1/tokens/{id}", delete(tokens::revoke))
         .route("/api/v1/server", get(server::show))

@@ -227,6 +227,7 @@ fn prepare_engine(
         recv_buffer: config.engine.receive_buffer,
         send_buffer: config.engine.send_buffer,
         pin: config.engine.pin,
+        profile_changes_per_second: config.engine.profile_changes_per_second,
         ..EngineConfig::default()
     };
     let prepared = engine::prepare_kept(settings, state, contexts);

@@ -71,12 +71,30 @@ impl Arrivals {
                 let _ = waiter.send(());
             }
         }
+        self.tell(endpoint);
+    }
+
+    /// The endpoint lives under another profile, or another version of it: it is told like a
+    /// Register.
+    pub fn changed(&self, endpoint: &str) {
+        if self.names.load(Relaxed) > 0 {
+            self.tell(endpoint);
+        }
+    }
+
+    fn tell(&self, endpoint: &str) {
         if let Some(mut queued) = self.followed.get_mut(endpoint)
             && let Some(told) = self.told.get()
             && !std::mem::replace(&mut *queued, true)
         {
+            // Whoever followed may have stopped.
             let _ = told.send(endpoint.into());
         }
+    }
+
+    /// Whether somebody follows the endpoint.
+    pub fn is_followed(&self, endpoint: &str) -> bool {
+        self.names.load(Relaxed) > 0 && self.followed.contains_key(endpoint)
     }
 }
 

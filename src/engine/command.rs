@@ -11,10 +11,11 @@ use super::credentials::Answer;
 use super::endpoint::journal::Severity;
 use super::endpoint::request::{DeviceOutcome, DeviceRequest};
 use super::peer::Session;
+use super::profiles::ProfileId;
 use super::trace::TracedMessage;
 use super::view::{
     AttributesView, DeviceContext, DeviceState, DeviceSummary, LogEntry, RegistrationView,
-    SecurityMode, TelemetryView,
+    RolloutView, SecurityMode, TelemetryView,
 };
 
 /// What a device list selects.
@@ -82,6 +83,10 @@ pub enum Command {
         endpoint: String,
         messages: mpsc::Sender<TracedMessage>,
         reply: oneshot::Sender<bool>,
+    },
+    /// How far devices are with their profiles, of those that the shard has devices of.
+    Progress {
+        reply: oneshot::Sender<Vec<(ProfileId, RolloutView)>>,
     },
     /// Profiles have changed.
     LookAtProfiles,

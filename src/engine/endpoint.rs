@@ -4,7 +4,7 @@
 pub mod actor;
 mod answer;
 pub mod commands;
-mod conversation;
+pub mod conversation;
 pub mod core;
 pub mod describe;
 mod exchange;
@@ -23,6 +23,7 @@ pub mod reply;
 pub mod request;
 pub mod slot;
 pub mod snapshot;
+pub mod splitting;
 mod steps;
 mod telemetry;
 mod types;

@@ -1,5 +1,6 @@
 //! The way into the engine for services and the API: finds the shard that owns an endpoint and asks it.
 
+use std::collections::HashMap;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
@@ -11,7 +12,7 @@ use tokio::sync::{broadcast, mpsc, oneshot};
 use super::command::{Command, DeviceFilter, Inspect, RequestReply};
 use super::directory::{Admitted, Home};
 use super::endpoint::journal::Severity;
-use super::endpoint::profile_parts::{PowerMode, ProfileParts};
+use super::endpoint::profile_parts::{PowerSettings, ProfileParts};
 use super::endpoint::request::{DeviceOutcome, DeviceRequest};
 use super::event::Event;
 use super::history::Measured;
@@ -20,7 +21,8 @@ use super::profiles::{ProfileError, ProfileId};
 use super::shard::Shared;
 use super::trace::{Trace, TraceError};
 use super::view::{
-    AttributesView, DeviceContext, DeviceSummary, LogEntry, RegistrationView, TelemetryView,
+    AttributesView, DeviceContext, DeviceSummary, LogEntry, RegistrationView, RolloutView,
+    TelemetryView,
 };
 use crate::proto::dtls::ServerContexts;
 use crate::proto::lwm2m::model::ObjectModels;
@@ -44,8 +46,8 @@ pub enum EngineError {
 pub struct Admission {
     /// Number of its profile.
     pub profile: ProfileId,
-    /// When it listens, if that differs from its profile.
-    pub power: Option<PowerMode>,
+    /// What it says itself of when it listens; the rest is its profile's.
+    pub power: Option<PowerSettings>,
 }
 
 /// Where a device list goes on.
@@ -452,6 +454,21 @@ impl EngineHandle {
     #[must_use]
     pub fn rollout(&self) -> u64 {
         self.inner.metrics.rollout()
+    }
+
+    /// How far the registered devices of each profile are with its present version.
+    ///
+    /// # Errors
+    /// See [`summary`](Self::summary).
+    pub async fn progress(&self) -> Result<HashMap<ProfileId, RolloutView>, EngineError> {
+        let mut all: HashMap<ProfileId, RolloutView> = HashMap::new();
+        for shard in 0..self.shards() {
+            let of_shard = self.ask(shard, |reply| Command::Progress { reply }).await?;
+            for (profile, progress) in of_shard {
+                all.entry(profile).or_default().add(&progress);
+            }
+        }
+        Ok(all)
     }
 
     /// Takes a profile out of force; `false` when there is none of that name, or it is the default.

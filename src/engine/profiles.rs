@@ -1,4 +1,4 @@
-//! The device profiles in force and their numbers, and the power modes that devices have of their own.
+//! The device profiles in force and their numbers, and the power settings that devices have of their own.
 
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -9,7 +9,7 @@ use arc_swap::ArcSwap;
 use crate::proto::lwm2m::{Path, Version};
 
 use super::endpoint::plan::{Destination, Mapping, ProfilePlan};
-use super::endpoint::profile_parts::{PowerMode, ProfileParts};
+use super::endpoint::profile_parts::{PowerSettings, ProfileParts};
 
 /// Number of a device profile.
 pub type ProfileId = u16;
@@ -26,6 +26,9 @@ const MAX_PROFILES: usize = 1 << 16;
 
 /// Mappings a profile can have while the engine lives, those it had before included.
 const MAX_MAPPINGS: usize = 1 << 16;
+
+/// Earlier versions of profiles that are kept for devices that sleep.
+const MAX_OLD: usize = 256;
 
 /// Different power modes that devices can have of their own while the engine lives.
 pub const MAX_POWER_MODES: usize = (1 << 16) - 2;
@@ -72,7 +75,7 @@ pub struct Profiles {
 #[derive(Debug, Default)]
 struct Numbers {
     profiles: HashMap<Arc<str>, ProfileId>,
-    power_modes: HashMap<PowerMode, PowerId>,
+    power_modes: HashMap<PowerSettings, PowerId>,
 }
 
 impl Profiles {
@@ -156,7 +159,7 @@ impl Profiles {
 
     /// The number of a power mode; 0, that of the profile, when there are more different ones than
     /// [`MAX_POWER_MODES`].
-    pub fn power_id(&self, mode: PowerMode) -> PowerId {
+    pub fn power_id(&self, mode: PowerSettings) -> PowerId {
         let mut numbers = self.numbers.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(id) = numbers.power_modes.get(&mode) {
             return *id;
@@ -189,7 +192,7 @@ impl Profiles {
 #[derive(Clone, Debug, Default)]
 pub struct ProfileTable {
     plans: Vec<Arc<ProfilePlan>>,
-    power_modes: Vec<PowerMode>,
+    power_modes: Vec<PowerSettings>,
 }
 
 impl ProfileTable {
@@ -201,7 +204,7 @@ impl ProfileTable {
 
     /// The power mode with this number; `None` for that of the profile.
     #[must_use]
-    pub fn power_mode(&self, id: PowerId) -> Option<PowerMode> {
+    pub fn power_mode(&self, id: PowerId) -> Option<PowerSettings> {
         self.power_modes
             .get(usize::from(id).checked_sub(1)?)
             .copied()
@@ -260,9 +263,16 @@ impl KnownProfiles {
         self.old.insert(version, plan);
     }
 
-    /// Forgets earlier versions: no endpoint lives under one any more.
-    pub fn forget_old(&mut self) {
-        self.old = HashMap::new();
+    /// Forgets earlier versions under which no endpoint lives any more.
+    pub fn forget_old(&mut self, lives: impl Fn((ProfileId, u16)) -> bool) {
+        self.old.retain(|version, _| lives(*version));
+        self.old.shrink_to_fit();
+    }
+
+    /// Whether so many earlier versions are kept that no endpoint may stay under one.
+    #[must_use]
+    pub fn has_too_many_old(&self) -> bool {
+        self.old.len() > MAX_OLD
     }
 
     /// The profile with this number. One that is newer than the last [`refresh`](Self::refresh)
@@ -275,7 +285,7 @@ impl KnownProfiles {
 
     /// The power mode with this number; `None` for that of the profile.
     #[must_use]
-    pub fn power_mode(&self, id: PowerId) -> Option<PowerMode> {
+    pub fn power_mode(&self, id: PowerId) -> Option<PowerSettings> {
         self.table.power_mode(id)
     }
 }

@@ -39,6 +39,7 @@ use super::trace::Tracing;
 
 mod answers;
 mod bodies;
+mod census;
 mod dispatch;
 mod inspect;
 mod keep;
@@ -167,6 +168,7 @@ pub struct Shard {
     handoffs: Handoffs,
     requests: requests::Requests,
     rollout: Option<rollout::Rollout>,
+    census: census::Census,
     keeper: Option<keep::Keeper>,
     /// Told when everything is handed over at the end.
     drained: Option<oneshot::Sender<()>>,
@@ -218,6 +220,7 @@ impl Shard {
             handoffs,
             requests: requests::Requests::default(),
             rollout: None,
+            census: census::Census::default(),
             keeper: None,
             drained: None,
             readmissions: 0,

@@ -181,6 +181,11 @@ pub struct RegistrationView {
     pub objects: BTreeMap<u16, ObjectView>,
     /// Alternate path of the objects, when it is not `/`.
     pub alternate_path: Option<String>,
+    /// Most paths of one Observe-Composite, since the device did not take one of more; 1 for none at
+    /// all, `null` while it has refused none.
+    pub observe_composite_limit: Option<u16>,
+    /// The same of Read-Composite.
+    pub read_composite_limit: Option<u16>,
     /// Content formats the device announced, by number.
     pub content_formats: Vec<u16>,
     /// Attributes of the registration that LwM2M does not define.
@@ -195,6 +200,40 @@ pub struct RegistrationView {
     pub active: bool,
     /// Values that were discarded and requests that failed.
     pub problems: Vec<ProblemView>,
+}
+
+/// How far the registered devices of a profile are with its present version. A device that has just
+/// registered counts like one that a change of the profile has just reached.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq, Serialize, utoipa::ToSchema)]
+pub struct RolloutView {
+    /// Whether a device that listens is not through yet: `left` or `asked` is not 0.
+    pub running: bool,
+    /// Registered devices of the profile.
+    pub devices: u64,
+    /// Devices that have been asked all it takes.
+    pub done: u64,
+    /// Devices that are being asked.
+    pub asked: u64,
+    /// Devices whose turn has not come.
+    pub left: u64,
+    /// Devices that sleep and are asked when they wake up.
+    pub waiting: u64,
+    /// Devices that left a request unanswered three times, which are asked again at their next
+    /// Update, and devices whose handling failed.
+    pub failed: u64,
+}
+
+impl RolloutView {
+    /// Adds what another shard or version has.
+    pub fn add(&mut self, other: &Self) {
+        self.done += other.done;
+        self.asked += other.asked;
+        self.left += other.left;
+        self.waiting += other.waiting;
+        self.failed += other.failed;
+        self.devices = self.done + self.asked + self.left + self.waiting + self.failed;
+        self.running = self.left + self.asked > 0;
+    }
 }
 
 /// What building a command for a device needs to know about it.

@@ -60,6 +60,8 @@ pub struct Engine {
     pub send_buffer: usize,
     /// Whether each shard stays on one core.
     pub pin: bool,
+    /// Devices per second that are asked something because their profile has changed.
+    pub profile_changes_per_second: u32,
 }
 
 /// Persistent state.
@@ -161,6 +163,7 @@ impl Default for Config {
                 receive_buffer: 4 << 20,
                 send_buffer: 4 << 20,
                 pin: true,
+                profile_changes_per_second: 2_000,
             },
             store: Store {
                 path: PathBuf::from("rookery-data"),

@@ -11,7 +11,7 @@ use super::engine::{
     Admission, AttributesView, DeviceState, DeviceSummary, Engine, EngineError, LogEntry,
     RegistrationView, SecurityMode, TelemetryView, Trace, TraceError,
 };
-use super::profiles::device_power_mode;
+use super::profiles::device_power;
 use super::provisioning::{
     CheckedDevice, DeviceBody, DeviceError, DeviceRecord, Provisioning, Stored,
     redacted_credentials,
@@ -135,11 +135,11 @@ impl Devices {
             return false;
         };
         let own = record.transport_configuration.as_ref();
-        let power = match own.map(device_power_mode) {
+        let power = match own.map(device_power) {
             None => None,
             Some(Ok(power)) => power,
             Some(Err(fault)) => {
-                tracing::warn!(endpoint, %fault, "the power mode of the profile is used");
+                tracing::warn!(endpoint, %fault, "the power settings of the profile are used");
                 None
             }
         };

@@ -1,5 +1,6 @@
 //! The engine as services see it.
 
+use std::collections::HashMap;
 use std::net::SocketAddr;
 use std::sync::Arc;
 
@@ -10,7 +11,7 @@ use tokio::sync::{broadcast, mpsc, oneshot};
 pub use crate::engine::command::DeviceFilter;
 pub use crate::engine::endpoint::journal::Severity;
 pub use crate::engine::endpoint::observations::Observed;
-pub use crate::engine::endpoint::profile_parts::{PowerMode, ProfileParts};
+pub use crate::engine::endpoint::profile_parts::{PowerKind, PowerSettings, ProfileParts};
 pub use crate::engine::endpoint::request::{
     DeviceAnswer, DeviceCommand, DeviceOutcome, DeviceRequest, RequestError, Waiting,
 };
@@ -23,7 +24,7 @@ pub use crate::engine::persistence::{
 pub use crate::engine::trace::{Trace, TraceError, TracedMessage};
 pub use crate::engine::view::{
     AttributesView, DeviceContext, DeviceState, DeviceSummary, LogEntry, RegistrationView,
-    SecurityMode, TelemetryView, TimedValue,
+    RolloutView, SecurityMode, TelemetryView, TimedValue,
 };
 pub use crate::engine::{Admission, Cursor, EngineError, ProfileError, ProfileId};
 use crate::proto::lwm2m::model::ObjectModels;
@@ -124,6 +125,10 @@ pub trait Engine: Send + Sync + 'static {
 
     /// Takes a profile out of force; `false` when there is none of that name, or it is the default.
     fn remove_profile(&self, name: &str) -> bool;
+
+    /// How far the registered devices of each profile are with its present version; profiles
+    /// without any are left out.
+    fn progress(&self) -> Answer<'_, HashMap<ProfileId, RolloutView>>;
 
     /// How many endpoints are admitted under a profile.
     fn profile_users(&self, profile: ProfileId) -> usize;
@@ -237,6 +242,10 @@ impl Engine for crate::engine::EngineHandle {
 
     fn remove_profile(&self, name: &str) -> bool {
         self.remove_profile(name)
+    }
+
+    fn progress(&self) -> Answer<'_, HashMap<ProfileId, RolloutView>> {
+        self.progress().boxed()
     }
 
     fn profile_users(&self, profile: ProfileId) -> usize {

@@ -1,7 +1,7 @@
 //! Device profiles: ThingsBoard's LwM2M transport configurations by name. Kept as they came, checked,
 //! compiled for the engine.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 use std::ops::Bound;
 use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
 use super::devices::CursorError;
-use super::engine::{Engine, ProfileId, ProfileParts};
+use super::engine::{Engine, ProfileId, ProfileParts, RolloutView};
 use super::models::Models;
 use super::storage::{self, Change, Store, StoreError, Table};
 
@@ -35,7 +35,7 @@ pub use certificates::{is_certificate, is_public_key};
 pub use error::{ProfilesError, check_name};
 pub use findings::{Faults, Finding};
 pub use history::History;
-pub use power::device_power_mode;
+pub use power::device_power;
 pub use view::{KnownProfiles, ProfilePage, ProfileSummary, PutProfile, PutResult};
 
 use configuration::Configuration;
@@ -186,14 +186,44 @@ impl Profiles {
     /// One page of the profiles, by name.
     ///
     /// # Errors
-    /// [`ProfilesError::Cursor`]
-    pub fn list(&self, query: &ProfileQuery) -> Result<ProfilePage, ProfilesError> {
+    /// [`ProfilesError::Cursor`], or the engine is busy.
+    pub async fn list(&self, query: &ProfileQuery) -> Result<ProfilePage, ProfilesError> {
+        let progress = match &self.engine {
+            Some(engine) => engine.progress().await?,
+            None => HashMap::new(),
+        };
+        self.page(query, &progress)
+    }
+
+    /// How far the registered devices of a profile are with it.
+    ///
+    /// # Errors
+    /// [`ProfilesError::NotFound`], or the engine is busy.
+    pub async fn rollout(&self, name: &str) -> Result<RolloutView, ProfilesError> {
+        let id = self.id(name).ok_or_else(|| ProfilesError::NotFound {
+            name: name.to_owned(),
+        })?;
+        Ok(match &self.engine {
+            Some(engine) => engine.progress().await?.remove(&id).unwrap_or_default(),
+            None => RolloutView::default(),
+        })
+    }
+
+    fn page(
+        &self,
+        query: &ProfileQuery,
+        progress: &HashMap<ProfileId, RolloutView>,
+    ) -> Result<ProfilePage, ProfilesError> {
         let after = query.cursor.as_deref().map(name_after).transpose()?;
         let after = after.as_deref().map_or(Bound::Unbounded, Bound::Excluded);
         let entries = self.entries();
         let mut entries = entries.range::<str, _>((after, Bound::Unbounded));
         let page = entries.by_ref().take(query.limit.clamp(1, MAX_PAGE));
-        let items: Vec<_> = page.map(|(_, entry)| self.summary(entry)).collect();
+        let summary = |entry: &Entry| ProfileSummary {
+            rollout: progress.get(&entry.id).copied().unwrap_or_default(),
+            ..self.summary(entry)
+        };
+        let items: Vec<_> = page.map(|(_, entry)| summary(entry)).collect();
         let more = entries.next().is_some();
         let last = items.last().filter(|_| more);
         Ok(ProfilePage {

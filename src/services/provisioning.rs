@@ -6,8 +6,8 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
 use super::credentials::{CredentialsIndex, DeviceCredentials, Mode, Reservation};
-use super::engine::PowerMode;
-use super::profiles::{Profiles, device_power_mode};
+use super::engine::PowerSettings;
+use super::profiles::{Profiles, device_power};
 use super::storage::{self, Change, Scanned, Store, StoreError, Table};
 
 mod redaction;
@@ -69,8 +69,8 @@ pub struct CheckedDevice {
     pub endpoint: String,
     /// What is stored.
     pub record: DeviceRecord,
-    /// When it listens, if that differs from its profile.
-    pub power: Option<PowerMode>,
+    /// What it says itself of when it listens; the rest is its profile's.
+    pub power: Option<PowerSettings>,
     /// How it proves its identity.
     pub credentials: DeviceCredentials,
 }
@@ -181,7 +181,7 @@ impl Provisioning {
         }
         let power = match &body.transport_configuration {
             Some(configuration) => {
-                device_power_mode(configuration).map_err(DeviceError::TransportConfiguration)?
+                device_power(configuration).map_err(DeviceError::TransportConfiguration)?
             }
             None => None,
         };

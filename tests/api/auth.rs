@@ -63,6 +63,7 @@ const ROUTES: &[(&str, &str, Option<Role>)] = &[
     ("DELETE", "/api/v1/models/{key}", Some(Role::Operator)),
     ("GET", "/api/v1/profiles", Some(Role::Viewer)),
     ("GET", "/api/v1/profiles/{name}", Some(Role::Viewer)),
+    ("GET", "/api/v1/profiles/{name}/rollout", Some(Role::Viewer)),
     ("PUT", "/api/v1/profiles/{name}", Some(Role::Operator)),
     ("DELETE", "/api/v1/profiles/{name}", Some(Role::Operator)),
     ("GET", "/api/v1/tokens", Some(Role::Admin)),

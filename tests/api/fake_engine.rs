@@ -1,6 +1,6 @@
 //! An engine that holds what a test puts into it.
 
-use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
 use std::net::SocketAddr;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
@@ -15,7 +15,7 @@ use rookery::proto::lwm2m::model::ObjectModels;
 use rookery::services::engine::{
     Admission, Answer, AttributesView, Cursor, DeviceContext, DeviceFilter, DeviceOutcome,
     DeviceRequest, DeviceState, DeviceSummary, Engine, EngineError, EnginePage, Event, LogEntry,
-    Measured, PendingRequest, ProfileError, ProfileId, ProfileParts, RegistrationView,
+    Measured, PendingRequest, ProfileError, ProfileId, ProfileParts, RegistrationView, RolloutView,
     SecurityMode, Severity, TelemetryView, Trace, TraceError, TracedMessage,
 };
 use tokio::sync::{broadcast, mpsc, oneshot};
@@ -37,6 +37,7 @@ pub struct FakeEngine {
     shards: Mutex<[Vec<Held>; SHARDS as usize]>,
     admitted: Mutex<BTreeMap<String, Admission>>,
     profiles: Mutex<Vec<Option<ProfileParts>>>,
+    progress: Mutex<HashMap<ProfileId, RolloutView>>,
     pub events: broadcast::Sender<Arc<Event>>,
     pub busy: AtomicBool,
     /// What devices were asked, in order.
@@ -61,6 +62,7 @@ impl FakeEngine {
             shards: Mutex::default(),
             admitted: Mutex::default(),
             profiles: Mutex::default(),
+            progress: Mutex::default(),
             events: broadcast::Sender::new(event_queue),
             busy: AtomicBool::new(false),
             asked: Mutex::default(),
@@ -115,6 +117,18 @@ impl FakeEngine {
         let profiles = self.profiles.lock().unwrap();
         let mut all = profiles.iter().flatten();
         all.find(|profile| profile.name == name).cloned()
+    }
+
+    /// The number of the profile in force under a name.
+    pub fn profile_id(&self, name: &str) -> Option<ProfileId> {
+        let profiles = self.profiles.lock().unwrap();
+        let named = |known: &Option<ProfileParts>| known.as_ref().is_some_and(|p| p.name == name);
+        profiles.iter().position(named).map(|id| id as ProfileId)
+    }
+
+    /// Says that devices of a profile are so far.
+    pub fn show_progress(&self, profile: ProfileId, progress: RolloutView) {
+        self.progress.lock().unwrap().insert(profile, progress);
     }
 
     pub fn admitted(&self) -> usize {
@@ -350,6 +364,11 @@ impl Engine for FakeEngine {
             .find(named)
             .and_then(Option::take)
             .is_some()
+    }
+
+    fn progress(&self) -> Answer<'_, HashMap<ProfileId, RolloutView>> {
+        let progress = self.progress.lock().unwrap().clone();
+        Box::pin(async move { Ok(progress) })
     }
 
     fn profile_users(&self, profile: ProfileId) -> usize {

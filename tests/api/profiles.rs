@@ -1,5 +1,5 @@
 use hyper::Method;
-use rookery::services::engine::PowerMode;
+use rookery::services::engine::{PowerKind, PowerSettings, RolloutView};
 use rookery::services::tokens::Role;
 use serde_json::{Value, json};
 
@@ -69,12 +69,15 @@ async fn the_list_shows_what_profiles_ask_for_and_how_many_devices_have_them() {
     put(&server.admin, "water%2Fcold", WATER).await;
     let body = json!({"profile": "water/cold"});
     server.admin.put("/api/v1/devices/a", body).await;
+    let nobody = json!({
+        "running": false, "devices": 0, "done": 0, "asked": 0, "left": 0, "waiting": 0, "failed": 0
+    });
     let default = json!({
-        "name": "default", "builtIn": true, "observeStrategy": "SINGLE", "observed": 1,
+        "rollout": nobody, "name": "default", "builtIn": true, "observeStrategy": "SINGLE", "observed": 1,
         "attributes": 3, "telemetry": 1, "powerMode": "DRX", "devices": 0
     });
     let water = json!({
-        "name": "water/cold", "builtIn": false, "observeStrategy": "COMPOSITE_ALL", "observed": 1,
+        "rollout": nobody, "name": "water/cold", "builtIn": false, "observeStrategy": "COMPOSITE_ALL", "observed": 1,
         "attributes": 1, "telemetry": 1, "powerMode": "DRX", "devices": 1
     });
     let list = async |query: String| {
@@ -206,8 +209,10 @@ async fn a_devices_own_power_mode_goes_before_that_of_its_profile() {
     let body = json!({"transportConfiguration": own});
     let reply = server.admin.put("/api/v1/devices/a", body).await;
     assert_eq!(reply.json()["transportConfiguration"], own);
-    let expected = PowerMode::Psm {
-        activity_timer: 20_000,
+    let expected = PowerSettings {
+        kind: Some(PowerKind::Psm),
+        activity_timer: Some(20_000),
+        ..PowerSettings::default()
     };
     assert_eq!(server.engine.admission("a").unwrap().power, Some(expected));
     server.admin.put("/api/v1/devices/a", json!({})).await;
@@ -220,4 +225,29 @@ async fn a_devices_own_power_mode_goes_before_that_of_its_profile() {
     let expected =
         "`transportConfiguration.powerMode` is \"SLEEPY\"; accepted is one of DRX, PSM, E_DRX";
     assert_eq!(problem["detail"], expected);
+}
+
+#[tokio::test]
+async fn the_progress_of_a_change_is_shown_in_the_list_and_by_itself() {
+    let server = Server::start().await;
+    put(&server.admin, "water", WATER).await;
+    let mut progress = RolloutView::default();
+    progress.add(&RolloutView {
+        done: 5,
+        left: 3,
+        waiting: 2,
+        ..RolloutView::default()
+    });
+    let id = server.engine.profile_id("water").unwrap();
+    server.engine.show_progress(id, progress);
+    let expected = json!({
+        "running": true, "devices": 10, "done": 5, "asked": 0, "left": 3, "waiting": 2, "failed": 0
+    });
+    let shown = server.admin.get("/api/v1/profiles/water/rollout").await;
+    assert_eq!(shown.json(), expected);
+    let list = server.admin.get("/api/v1/profiles").await.json();
+    assert_eq!(list["items"][1]["rollout"], expected);
+    assert_eq!(list["items"][0]["rollout"]["devices"], 0);
+    let none = server.admin.get("/api/v1/profiles/gas/rollout").await;
+    none.assert_problem(404, "profile-not-found");
 }

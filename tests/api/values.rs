@@ -47,6 +47,8 @@ fn held() -> Held {
                 },
             )]),
             alternate_path: None,
+            observe_composite_limit: None,
+            read_composite_limit: Some(2),
             content_formats: vec![110, 11_542],
             additional: BTreeMap::new(),
             queue_length: 0,

@@ -5,6 +5,7 @@
 mod support;
 
 mod history;
+mod import_memory;
 mod shared_attributes;
 mod trace;
 mod transport_log;

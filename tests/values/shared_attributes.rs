@@ -215,3 +215,48 @@ fn what_cannot_be_written_says_why() {
         2.0
     );
 }
+
+#[test]
+fn an_edit_of_the_profile_that_maps_an_attribute_writes_it_to_devices_that_are_there() {
+    let engine = engine();
+    engine.put_device("edited", &json!({"profile": "values"}));
+    engine.put_profile("values", &json!({"observeAttr": {"keyName": {}}}));
+    let device = start(&engine, "edited");
+    set(&engine, "edited", &json!({"timezone": "Europe/Kyiv"}));
+    eventually("it is known to be mapped to nothing", || {
+        let shown = engine.attributes("edited")["shared"]["timezone"].clone();
+        shown["write"].is_null().then_some(()).ok_or(shown)
+    });
+    assert_eq!(device.requests(Kind::Write), 0);
+    engine.put_profile(
+        "values",
+        &json!({"observeAttr": {
+            "keyName": {"/3/0/15": "timezone", "/3/0/0": "manufacturer"},
+            "attribute": ["/3/0/0"]
+        }}),
+    );
+    await_write(&engine, "edited", "timezone", "written");
+    assert_eq!(device.get("/3/0/15"), Some(Held::from("Europe/Kyiv")));
+    // What the edit maps for the first time is read as well.
+    eventually("the manufacturer is read", || {
+        let client = engine.attributes("edited")["client"].clone();
+        client["manufacturer"]
+            .is_object()
+            .then_some(())
+            .ok_or(client)
+    });
+    let elsewhere = json!({"observeAttr": {"keyName": {"/3/0/14": "timezone"}}});
+    engine.put_profile("values", &elsewhere);
+    eventually("the other Resource has it", || {
+        let there = device.get("/3/0/14");
+        (there == Some(Held::from("Europe/Kyiv")))
+            .then_some(())
+            .ok_or(there)
+    });
+    eventually("the device is done with the edit", || {
+        let rollout = engine.get("/api/v1/profiles/values/rollout");
+        (rollout["done"] == 1 && rollout["running"] == false)
+            .then_some(())
+            .ok_or(rollout)
+    });
+}

@@ -18,6 +18,9 @@ use crate::cli::server_api::ServerApi;
 /// Bytes sent at once, about.
 const CHUNK: usize = 32 << 10;
 
+/// Refusals that wait to be reported; then the file is read no further.
+const REFUSALS: usize = 64;
+
 /// A line that is no device, found before it was sent.
 type Refusal = (u64, String);
 
@@ -27,7 +30,8 @@ pub(super) async fn import(
     report: &mut Report,
 ) -> anyhow::Result<()> {
     let (chunks, to_send) = mpsc::channel(4);
-    let reading = tokio::task::spawn_blocking(move || read(source, &chunks));
+    let (refusals, mut refused) = mpsc::channel(REFUSALS);
+    let reading = tokio::task::spawn_blocking(move || read(source, &chunks, &refusals));
     let body = StreamBody::new(ReceiverStream::new(to_send).map(|chunk| chunk.map(Frame::data)));
     let path = "/api/v1/devices:import";
     let response = api
@@ -36,7 +40,17 @@ pub(super) async fn import(
 
     let mut results = response.into_body();
     let mut text = Vec::new();
-    while let Some(frame) = results.frame().await {
+    loop {
+        let frame = tokio::select! {
+            Some((line, why)) = refused.recv() => {
+                report.refused(line, &why);
+                continue;
+            }
+            frame = results.frame() => frame,
+        };
+        let Some(frame) = frame else {
+            break;
+        };
         let frame = frame.context("the server ended the import early")?;
         text.extend_from_slice(frame.data_ref().map_or(&[], |data| data));
         let complete = text
@@ -51,21 +65,28 @@ pub(super) async fn import(
         }
         text.drain(..complete);
     }
-    for (line, why) in reading.await?? {
+    while let Some((line, why)) = refused.recv().await {
         report.refused(line, &why);
     }
+    reading.await??;
     Ok(())
 }
 
 /// Sends the lines of `source`; an empty one for each line that is no device, so that the numbers
 /// in the results are those of the file.
-fn read(mut source: Source, chunks: &mpsc::Sender<io::Result<Bytes>>) -> io::Result<Vec<Refusal>> {
-    let mut refused = Vec::new();
+fn read(
+    mut source: Source,
+    chunks: &mpsc::Sender<io::Result<Bytes>>,
+    refusals: &mpsc::Sender<Refusal>,
+) -> io::Result<()> {
     let mut chunk = "\n".repeat(source.skipped() as usize);
     while let Some(line) = source.next()? {
         match line.content {
             Ok(text) => chunk.push_str(&text),
-            Err(why) => refused.push((line.number, why)),
+            Err(why) => {
+                // Whoever reports them has ended when the server has.
+                let _ = refusals.blocking_send((line.number, why));
+            }
         }
         chunk.push('\n');
         if chunk.len() >= CHUNK
@@ -74,11 +95,11 @@ fn read(mut source: Source, chunks: &mpsc::Sender<io::Result<Bytes>>) -> io::Res
                 .is_err()
         {
             // The server ended the request: its answer says why.
-            return Ok(refused);
+            return Ok(());
         }
     }
     let _ = chunks.blocking_send(Ok(chunk.into()));
-    Ok(refused)
+    Ok(())
 }
 
 fn take(result: &[u8], report: &mut Report) -> anyhow::Result<()> {

@@ -14,6 +14,7 @@ use super::exchange::Request;
 use super::flights::Flights;
 use super::observations::Observed;
 use super::snapshot::Pending;
+use super::splitting::Part;
 use super::steps;
 
 /// Timeouts after which a request of ours gives way to others until the device updates: a device
@@ -46,7 +47,8 @@ pub(super) struct Task {
 pub(super) enum Job {
     /// A step of the profile.
     Step(StepRef),
-    /// The rest of a notification of which the first blocks are there (RFC 7959 §2.6).
+    /// The rest of a notification of which the first blocks are there (RFC 7959 §2.6), or a value of
+    /// what is observed that nobody wanted before.
     Remainder(Observed),
     /// Tells the device that an observation is over; it carries the observation's token.
     Cancel { observed: Observed, token: u16 },
@@ -57,13 +59,24 @@ pub(super) enum Job {
     },
 }
 
-/// A step of the profile, or one path of a composite one.
+/// What is left to ask of a device of our own accord.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum OwnWork {
+    /// Nothing.
+    None,
+    /// Something that can be asked as soon as the device listens.
+    Due,
+    /// Only what the device left unanswered, until its next Update.
+    Parked,
+}
+
+/// A step of the profile, or a part of a composite one.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(super) struct StepRef {
     /// Index in the profile.
     pub(super) index: u16,
-    /// The path alone, when the device does not take the step as a whole.
-    pub(super) only: Option<u16>,
+    /// The paths that are asked for, when the device does not take the step as a whole.
+    pub(super) part: Option<Part>,
 }
 
 /// A body of which the first blocks are there.
@@ -212,6 +225,35 @@ impl Conversation {
         !self.jobs.is_empty()
     }
 
+    /// Values of what is observed to be read besides.
+    pub(super) fn read_besides(&mut self, paths: impl IntoIterator<Item = Path>) {
+        for path in paths {
+            let job = Job::Remainder(Observed::Single(path));
+            self.jobs.push_back(Task::new(job));
+        }
+    }
+
+    /// Drops reads that wait and that nobody wants any more.
+    pub(super) fn drop_reads(&mut self, wanted: impl Fn(&Path) -> bool) {
+        self.jobs.retain(|task| match &task.job {
+            Job::Remainder(Observed::Single(path)) => task.partial.is_some() || wanted(path),
+            _ => true,
+        });
+    }
+
+    /// How far it is with what the profile and the device itself cause.
+    pub(super) fn own_work(&self) -> OwnWork {
+        let in_flight = self
+            .flights
+            .requests()
+            .any(|request| request.task().is_some());
+        match (in_flight || !self.jobs.is_empty(), self.parked.is_empty()) {
+            (true, _) => OwnWork::Due,
+            (false, false) => OwnWork::Parked,
+            (false, true) => OwnWork::None,
+        }
+    }
+
     /// Takes all steps out that are not in flight.
     pub(super) fn take_steps(&mut self) -> Vec<StepRef> {
         let mut steps = std::mem::take(&mut self.parked);
@@ -283,6 +325,12 @@ impl EndpointCore {
     }
 
     fn begin_task(&mut self, mut task: Task, turn: &mut Turn<'_>) {
+        // What the device did not take once is asked in parts from the start.
+        if let Job::Step(step) = task.job
+            && self.ask_in_parts(step, turn)
+        {
+            return;
+        }
         let Some(registration) = &self.registration else {
             return;
         };

@@ -12,7 +12,7 @@ use crate::proto::lwm2m::model::ObjectModels;
 use crate::proto::lwm2m::registration::UpdateParams;
 use crate::proto::time::{NEVER, Now, Tick};
 
-use super::conversation::Conversation;
+use super::conversation::{Conversation, OwnWork};
 use super::identity::{IdentityKey, Place};
 use super::journal::{self, Severity};
 use super::observations::{ObservationKind, Observations};
@@ -239,7 +239,10 @@ impl EndpointCore {
             Input::Timer => self.on_timer(turn),
             // What follows from it is asked after the input that the endpoint is run for.
             Input::NewPlan { old } => return self.on_new_plan(old, turn),
-            Input::Command { ticket, request } => self.on_command(ticket, request, turn),
+            Input::Command { ticket, request } => {
+                self.fall_asleep(turn);
+                self.on_command(ticket, request, turn);
+            }
             Input::CancelCommand { ticket } => self.on_cancel_command(ticket, turn),
             Input::Revoked => self.on_revoked(turn),
             Input::Trouble { detail } => {
@@ -301,6 +304,14 @@ impl EndpointCore {
         self.conversation
             .as_ref()
             .map_or(0, |conversation| conversation.pending())
+    }
+
+    /// How far the device is with what its profile wants.
+    #[must_use]
+    pub fn own_work(&self) -> OwnWork {
+        self.conversation
+            .as_ref()
+            .map_or(OwnWork::None, |conversation| conversation.own_work())
     }
 
     /// Reads something of each part of the state that a message touches.
@@ -492,15 +503,18 @@ impl EndpointCore {
             });
             return;
         }
-        if self.asleep_from() <= now {
-            if self.reachable {
-                turn.out
-                    .log(Severity::Info, || "info: Client is sleeping!".to_owned());
-            }
-            self.reachable = false;
-        }
+        self.fall_asleep(turn);
         self.on_exchange_timer(turn);
         self.expire_commands(turn);
+    }
+
+    /// Notices that the device listens no more. Its deadline may be due and not have been run yet.
+    fn fall_asleep(&mut self, turn: &mut Turn<'_>) {
+        if self.reachable && self.asleep_from() <= turn.now.tick {
+            self.reachable = false;
+            turn.out
+                .log(Severity::Info, || "info: Client is sleeping!".to_owned());
+        }
     }
 
     /// The device proved to be at the sender's address.

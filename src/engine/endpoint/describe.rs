@@ -103,6 +103,8 @@ pub fn registration(core: &EndpointCore, around: &Surroundings<'_>) -> Registrat
             })
             .unwrap_or_default(),
         alternate_path: links.and_then(|links| links.alternate_path().map(str::to_owned)),
+        observe_composite_limit: core.composite_limits().observe,
+        read_composite_limit: core.composite_limits().read,
         content_formats: links.map_or(Vec::new(), |links| links.content_formats().to_vec()),
         additional: extras
             .map(|extras| {

@@ -7,7 +7,9 @@ use crate::proto::lwm2m::{Path, ResourceType, ResourceTypes, Version};
 
 mod kept;
 
-use super::profile_parts::{LogLevel, PlannedPath, PlannedStep, PowerMode, ProfileParts};
+use super::profile_parts::{
+    LogLevel, PlannedPath, PlannedStep, PowerMode, PowerSettings, ProfileParts,
+};
 
 /// What becomes of a value.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -41,7 +43,7 @@ pub struct ProfilePlan {
     pub name: Arc<str>,
     mappings: Box<[Mapping]>,
     steps: Box<[PlannedStep]>,
-    power: PowerMode,
+    power: PowerSettings,
     strict_object_versions: bool,
     keeps_history: bool,
     transport_log: Option<LogLevel>,
@@ -170,7 +172,13 @@ impl ProfilePlan {
     /// When the devices listen, unless a device says otherwise.
     #[must_use]
     pub fn power(&self) -> PowerMode {
-        self.power
+        self.power.mode()
+    }
+
+    /// When a device listens that says this of itself; the profile says the rest.
+    #[must_use]
+    pub fn power_of(&self, own: Option<PowerSettings>) -> PowerMode {
+        own.unwrap_or_default().or(self.power).mode()
     }
 
     /// Whether the version that a path of the profile stands for is the one the device has.

@@ -64,6 +64,97 @@ pub enum PowerMode {
     },
 }
 
+/// The kinds of [`PowerMode`].
+#[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
+pub enum PowerKind {
+    /// [`PowerMode::Drx`]
+    Drx,
+    /// [`PowerMode::Psm`]
+    Psm,
+    /// [`PowerMode::Edrx`]
+    Edrx,
+}
+
+/// What a profile or a device says of when a device listens; what it does not say comes from the
+/// profile, and then from the server. Times in milliseconds.
+#[derive(Clone, Copy, Debug, Default, Eq, Hash, PartialEq)]
+pub struct PowerSettings {
+    /// The kind of power mode.
+    pub kind: Option<PowerKind>,
+    /// How long a device in PSM listens.
+    pub activity_timer: Option<u32>,
+    /// Cycle of a device in eDRX.
+    pub cycle: Option<u32>,
+    /// How long a device in eDRX listens.
+    pub paging_window: Option<u32>,
+}
+
+impl PowerSettings {
+    /// How long a device in PSM listens where nobody says.
+    pub const ACTIVITY_TIMER: u32 = 10_000;
+
+    /// Cycle of a device in eDRX where nobody says.
+    pub const CYCLE: u32 = 120_000;
+
+    /// How long a device in eDRX listens where nobody says.
+    pub const PAGING_WINDOW: u32 = 10_000;
+
+    /// These settings, and those of `other` where these say nothing.
+    #[must_use]
+    pub fn or(self, other: Self) -> Self {
+        Self {
+            kind: self.kind.or(other.kind),
+            activity_timer: self.activity_timer.or(other.activity_timer),
+            cycle: self.cycle.or(other.cycle),
+            paging_window: self.paging_window.or(other.paging_window),
+        }
+    }
+
+    /// The power mode that follows. A device listens for a cycle at most.
+    #[must_use]
+    pub fn mode(self) -> PowerMode {
+        match self.kind {
+            None | Some(PowerKind::Drx) => PowerMode::Drx,
+            Some(PowerKind::Psm) => PowerMode::Psm {
+                activity_timer: self.activity_timer.unwrap_or(Self::ACTIVITY_TIMER),
+            },
+            Some(PowerKind::Edrx) => {
+                let cycle = self.cycle.unwrap_or(Self::CYCLE);
+                let window = self.paging_window.unwrap_or(Self::PAGING_WINDOW);
+                PowerMode::Edrx {
+                    cycle,
+                    paging_window: window.min(cycle),
+                }
+            }
+        }
+    }
+}
+
+impl From<PowerMode> for PowerSettings {
+    fn from(mode: PowerMode) -> Self {
+        match mode {
+            PowerMode::Drx => Self {
+                kind: Some(PowerKind::Drx),
+                ..Self::default()
+            },
+            PowerMode::Psm { activity_timer } => Self {
+                kind: Some(PowerKind::Psm),
+                activity_timer: Some(activity_timer),
+                ..Self::default()
+            },
+            PowerMode::Edrx {
+                cycle,
+                paging_window,
+            } => Self {
+                kind: Some(PowerKind::Edrx),
+                cycle: Some(cycle),
+                paging_window: Some(paging_window),
+                ..Self::default()
+            },
+        }
+    }
+}
+
 /// A profile taken apart: what [`ProfilePlan`](super::plan::ProfilePlan) is compiled from.
 #[derive(Clone, Debug, Default)]
 pub struct ProfileParts {
@@ -74,7 +165,7 @@ pub struct ProfileParts {
     /// Requests after Register, in order.
     pub steps: Vec<PlannedStep>,
     /// When the devices listen.
-    pub power: PowerMode,
+    pub power: PowerSettings,
     /// An id without version means the version that follows from the LwM2M version (design 4).
     pub strict_object_versions: bool,
     /// How much of a conversation is logged; `None` leaves it to the size of the fleet.

@@ -12,6 +12,7 @@ use crate::proto::time::{NEVER, Now, Tick, UnixMillis};
 
 use super::profile_parts::PowerMode;
 use super::reply::Reply;
+use super::splitting::CompositeLimits;
 
 /// How long a device in queue mode listens after a message: `MAX_TRANSMIT_WAIT` (RFC 7252 §4.8.2).
 pub const AWAKE_MILLIS: u32 = 93_000;
@@ -44,6 +45,8 @@ pub struct Registration {
 pub struct Extras {
     /// Cycle in milliseconds within which the device can be paged once while it does not listen.
     pub paging_cycle: Option<u32>,
+    /// What the device takes of composite requests.
+    pub composite: CompositeLimits,
     /// MSISDN for the SMS binding.
     pub sms: Option<Box<str>>,
     /// Parameters that LwM2M does not define, in order.
@@ -206,6 +209,7 @@ impl<'a> RegisterRequest<'a> {
         let extras = (params.sms.is_some() || !additional.is_empty()).then(|| {
             Box::new(Extras {
                 paging_cycle: None,
+                composite: CompositeLimits::default(),
                 sms: params.sms.map(Into::into),
                 additional,
             })

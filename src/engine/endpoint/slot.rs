@@ -6,6 +6,7 @@ use crate::proto::coap::pacing::AmplificationBudget;
 use crate::proto::time::{NEVER, Tick, WheelSlot};
 
 use super::actor::{EndpointAddress, SharedCore};
+use super::conversation::OwnWork;
 use super::core::{EndpointCore, Presence, Route};
 
 /// Messages of a device whose repetition is recognised.
@@ -67,6 +68,8 @@ pub struct Head {
     pub profile: u16,
     /// Profile and version of it that the state machine lives under.
     pub in_force: (u16, u16),
+    /// What the shard's census counts it as.
+    pub census: Option<((u16, u16), Progress)>,
     /// Number of the device's own power mode; 0 for that of the profile.
     pub power: u16,
     /// Salt of the registration; registration ids and tokens of another one do not fit.
@@ -95,6 +98,38 @@ pub struct Head {
     pub held: WheelSlot,
     /// Start of the period in which panics are counted.
     pub first_panic: Tick,
+}
+
+/// How far an endpoint is with what its profile wants.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Progress {
+    /// It is not registered.
+    Absent,
+    /// Nothing is left to ask.
+    Settled,
+    /// The device is being asked.
+    Asked,
+    /// The device is asked when it wakes up.
+    Waiting,
+    /// The device sleeps, and there is nothing to ask.
+    Asleep,
+    /// It left a request unanswered again and again, or its state machine failed.
+    Failed,
+}
+
+impl Progress {
+    /// The progress of a device with so much left to ask.
+    #[must_use]
+    pub const fn of(presence: Presence, work: OwnWork) -> Self {
+        match (presence, work) {
+            (Presence::Absent, _) => Self::Absent,
+            (_, OwnWork::Parked) => Self::Failed,
+            (Presence::Awake, OwnWork::None) => Self::Settled,
+            (Presence::Awake, OwnWork::Due) => Self::Asked,
+            (Presence::Asleep, OwnWork::None) => Self::Asleep,
+            (Presence::Asleep, OwnWork::Due) => Self::Waiting,
+        }
+    }
 }
 
 /// The endpoints before and after one in the list of those at its address, or [`NOBODY`].
@@ -132,6 +167,7 @@ impl Head {
             counted: Presence::Absent,
             profile,
             in_force: (profile, 0),
+            census: None,
             power: 0,
             salt: 0,
             neighbours: Neighbours::default(),

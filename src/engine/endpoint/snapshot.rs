@@ -16,6 +16,7 @@ use super::observations::{Observations, Observed};
 use super::problems::{Problem, Problems};
 use super::profile_parts::PowerMode;
 use super::registration::{Extras, Registration};
+use super::splitting::CompositeLimits;
 use super::values::LatestValues;
 
 mod read;
@@ -76,6 +77,7 @@ struct KeptRegistration<'a> {
     sms: Option<&'a str>,
     additional: Vec<(&'a str, &'a str)>,
     links: &'a str,
+    composite: CompositeLimits,
 }
 
 #[derive(Clone, Debug)]
@@ -249,9 +251,12 @@ impl KeptRegistration<'_> {
             .into_iter()
             .map(|(key, value)| (key.into(), value.into()))
             .collect();
-        let extras = (self.sms.is_some() || !additional.is_empty()).then(|| {
+        let composite = self.composite;
+        let told = self.sms.is_some() || !additional.is_empty();
+        let extras = (told || composite != CompositeLimits::default()).then(|| {
             Box::new(Extras {
                 paging_cycle: None,
+                composite,
                 sms: self.sms.map(Into::into),
                 additional,
             })

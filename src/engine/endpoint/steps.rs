@@ -3,7 +3,6 @@
 
 use std::sync::Arc;
 
-use crate::proto::coap::Code;
 use crate::proto::lwm2m::Path;
 use crate::proto::lwm2m::link::ObjectLinks;
 use crate::proto::lwm2m::operation::{AnswerError, NotificationAttributes, Operation};
@@ -25,15 +24,23 @@ pub(super) fn operation(
 ) -> Option<Operation> {
     let planned = plan.steps().get(usize::from(step.index))?;
     let attributes = NotificationAttributes::default;
-    if let Some(only) = step.only {
-        let path = planned.paths().get(usize::from(only))?;
-        let path = applies(plan, path, links).then_some(path.path)?;
-        return Some(match planned {
-            PlannedStep::ObserveComposite(_) => Operation::Observe {
-                path,
-                attributes: attributes(),
+    if let Some(part) = step.part {
+        let paths = planned.paths().get(part.range())?.iter();
+        let paths: Vec<_> = paths
+            .filter(|path| applies(plan, path, links))
+            .map(|path| path.path)
+            .collect();
+        let observes = matches!(planned, PlannedStep::ObserveComposite(_));
+        let attributes = attributes();
+        return Some(match (observes, &paths[..]) {
+            (_, []) => return None,
+            (true, [path]) => Operation::Observe {
+                path: *path,
+                attributes,
             },
-            _ => Operation::Read { path },
+            (false, [path]) => Operation::Read { path: *path },
+            (true, _) => Operation::ObserveComposite { paths, attributes },
+            (false, _) => Operation::ReadComposite { paths },
         });
     }
     let single = |planned: &PlannedPath| applies(plan, planned, links).then_some(planned.path);
@@ -74,12 +81,12 @@ pub(super) fn due(
     concerned
         .map(|(index, _)| StepRef {
             index: index as u16,
-            only: None,
+            part: None,
         })
         .collect()
 }
 
-fn applies(plan: &ProfilePlan, planned: &PlannedPath, links: &ObjectLinks) -> bool {
+pub(super) fn applies(plan: &ProfilePlan, planned: &PlannedPath, links: &ObjectLinks) -> bool {
     links.announces(&planned.path) && plan.means_version(links, &planned.path, planned.version)
 }
 
@@ -141,7 +148,7 @@ impl EndpointCore {
             }
             let step = StepRef {
                 index: index as u16,
-                only: None,
+                part: None,
             };
             let (old, new) = (operation(plan, step, before), operation(plan, step, now));
             if old == new {
@@ -151,6 +158,9 @@ impl EndpointCore {
             let token = known.and_then(|known| self.observations.token_of(&known));
             if let Some(token) = token {
                 self.cancel_observation(token, turn);
+                again.extend(new.map(|_| step));
+            } else if self.composite_limits().observe.is_some() {
+                // It is asked in parts: those that stay the same are left alone.
                 again.extend(new.map(|_| step));
             }
         }
@@ -260,43 +270,6 @@ impl EndpointCore {
         if let Job::Step(step) = task.job {
             self.split(step, &error, turn);
         }
-    }
-
-    /// A device that takes no composite request is asked for each path by itself.
-    fn split(&mut self, step: StepRef, error: &RequestError, turn: &mut Turn<'_>) {
-        let composite = |step: &PlannedStep| {
-            matches!(
-                step,
-                PlannedStep::ObserveComposite(_) | PlannedStep::ReadComposite(_)
-            )
-        };
-        let unsupported = match error {
-            RequestError::Invalid(_) => true,
-            RequestError::Answer(AnswerError::Refused { code, .. }) => matches!(
-                *code,
-                Code::METHOD_NOT_ALLOWED
-                    | Code::NOT_FOUND
-                    | Code::UNSUPPORTED_CONTENT_FORMAT
-                    | Code::REQUEST_ENTITY_TOO_LARGE
-            ),
-            _ => false,
-        };
-        let plan = turn.plan;
-        let Some(planned) = plan.steps().get(usize::from(step.index)) else {
-            return;
-        };
-        if !unsupported || step.only.is_some() || !composite(planned) {
-            return;
-        }
-        let detail = "the device takes no composite request: its paths are asked for one by one";
-        let path = planned.paths().first().map(|planned| planned.path);
-        self.problems
-            .note(turn.now.wall, "composite_refused", path, detail, turn.out);
-        let singles = (0..planned.paths().len()).map(|only| StepRef {
-            only: Some(only as u16),
-            ..step
-        });
-        self.conversation.get_or_insert_default().join(singles);
     }
 
     /// No answer in time: it is asked again a few times, at once when the device acknowledged and else

@@ -1,4 +1,5 @@
 use super::*;
+use crate::engine::endpoint::profile_parts::PowerMode;
 use crate::engine::endpoint::profile_parts::{PlannedPath, PlannedStep};
 use crate::proto::lwm2m::LwM2mVersion;
 use crate::proto::lwm2m::link::ObjectLinks;
@@ -126,7 +127,7 @@ fn endpoints_of_a_removed_profile_are_asked_for_nothing() {
 #[test]
 fn equal_power_modes_have_one_number_and_zero_is_that_of_the_profile() {
     let profiles = profiles();
-    let psm = |activity_timer| PowerMode::Psm { activity_timer };
+    let psm = |activity_timer| PowerSettings::from(PowerMode::Psm { activity_timer });
     let first = profiles.power_id(psm(1));
     assert_ne!(first, 0);
     assert_ne!(profiles.power_id(psm(2)), first);
@@ -140,15 +141,16 @@ fn equal_power_modes_have_one_number_and_zero_is_that_of_the_profile() {
 fn more_power_modes_than_there_are_numbers_get_that_of_the_profile() {
     let profiles = profiles();
     let mut numbers = profiles.numbers.lock().unwrap();
-    let modes = (0..MAX_POWER_MODES as u32).map(|activity_timer| PowerMode::Psm { activity_timer });
+    let modes = (0..MAX_POWER_MODES as u32)
+        .map(|activity_timer| PowerSettings::from(PowerMode::Psm { activity_timer }));
     let mut table = ProfileTable::clone(&profiles.table());
     table.power_modes = modes.clone().collect();
     numbers.power_modes = modes.zip(1..).collect();
     drop(numbers);
     profiles.publish(table);
-    assert_eq!(profiles.power_id(PowerMode::Drx), 0);
+    assert_eq!(profiles.power_id(PowerMode::Drx.into()), 0);
     let last = PowerMode::Psm {
         activity_timer: MAX_POWER_MODES as u32 - 1,
     };
-    assert_eq!(profiles.power_id(last), MAX_POWER_MODES as PowerId);
+    assert_eq!(profiles.power_id(last.into()), MAX_POWER_MODES as PowerId);
 }

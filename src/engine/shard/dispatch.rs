@@ -8,7 +8,7 @@ use std::rc::Rc;
 use crate::engine::endpoint::actor::{self, Delivery, EndpointMessage};
 use crate::engine::endpoint::core::{EndpointCore, Inbound, Input, Presence, Route, Turn};
 use crate::engine::endpoint::outputs::{Send, To};
-use crate::engine::endpoint::slot::State;
+use crate::engine::endpoint::slot::{Progress, State};
 use crate::engine::metrics::{Direction, Interface, Rejection};
 use crate::engine::peer::Peer;
 use crate::net::mmsg::OutDatagram;
@@ -169,21 +169,29 @@ impl Shard {
         let Some(entry) = self.endpoints.get_mut(slot) else {
             return;
         };
-        let plan = &**self.profiles.plan(entry.head.profile);
-        let wanted = (entry.head.profile, plan.version());
-        let before = std::mem::replace(&mut entry.head.in_force, wanted);
+        let before = entry.head.in_force;
+        let present = self.profiles.plan(entry.head.profile);
+        let wanted = (entry.head.profile, present.version());
         let old = Some(before).filter(|before| *before != wanted);
         let old = old.and_then(|before| self.profiles.version(before));
+        // A sleeping device is told of all changes together when it wakes up.
+        let sleeps = core.presence(self.now.tick) == Presence::Asleep
+            && !matches!(input, Input::Message(_))
+            && !self.profiles.has_too_many_old();
+        let (plan, old) = match old {
+            Some(old) if sleeps => (&**old, None),
+            old => {
+                entry.head.in_force = wanted;
+                (&**present, old)
+            }
+        };
         self.out.log_level = plan.transport_log().unwrap_or(self.log_level);
         let mut turn = Turn {
             now: self.now,
             rng: &mut self.rng,
             out: &mut self.out,
             plan,
-            power: self
-                .profiles
-                .power_mode(entry.head.power)
-                .unwrap_or_else(|| plan.power()),
+            power: plan.power_of(self.profiles.power_mode(entry.head.power)),
             models: &self.models,
             keys: &self.shared.keys,
             links: &mut self.links,
@@ -217,6 +225,10 @@ impl Shard {
         }
         if changed || done.is_err() {
             self.mark(slot);
+        }
+        if replanned {
+            // The profile may map a shared attribute now.
+            self.shared.arrivals.changed(core.name());
         }
         self.apply(slot, core, sender);
     }
@@ -261,6 +273,7 @@ impl Shard {
             self.shared.arrivals.arrived(core.name());
         }
         self.recount(slot, presence, core.pending_requests());
+        self.stand(slot, Some(Progress::of(presence, core.own_work())));
         if !self.out.happenings.is_empty() {
             self.tell(slot, core, sender);
         }

@@ -57,6 +57,10 @@ impl Shard {
             } => {
                 let _ = reply.send(self.begin_trace(slot, &endpoint, messages));
             }
+            Command::Progress { reply } => {
+                let present = |profile| self.profiles.plan(profile).version();
+                let _ = reply.send(self.census.progress(present));
+            }
             Command::LookAtProfiles => self.take_over_profiles(),
             Command::Decided(answer) => self.on_decided(*answer),
             Command::Revoke { endpoint, identity } => self.revoke(&endpoint, identity),

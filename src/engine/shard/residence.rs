@@ -5,7 +5,7 @@ use std::sync::atomic::Ordering::Relaxed;
 use crate::engine::directory::{Admitted, Home};
 use crate::engine::endpoint::core::{EndpointCore, Presence};
 use crate::engine::endpoint::identity::{MAX_SLOTS, Place};
-use crate::engine::endpoint::slot::{Head, Slot, State};
+use crate::engine::endpoint::slot::{Head, Progress, Slot, State};
 use crate::engine::peer::Peer;
 use crate::net::steer;
 use crate::proto::coap::exchange::MidSequence;
@@ -76,6 +76,7 @@ impl Shard {
     pub fn forget(&mut self, slot: u32, core: &EndpointCore) {
         self.shared.directory.leave(core.name());
         self.recount(slot, Presence::Absent, 0);
+        self.stand(slot, None);
         self.metrics
             .observe(core.observation_counts().map(|count| -count));
         self.drop_commands(core);
@@ -131,11 +132,27 @@ impl Shard {
         if let State::Rest(_) = entry.state
             && let State::Rest(core) = std::mem::replace(&mut entry.state, State::Vacant)
         {
+            let absent = core.presence(self.now.tick) == Presence::Absent;
             entry.state = State::Quarantined(Box::new(core));
             entry.head.panics = 0;
             let deadline = self.now.tick.plus_millis(QUARANTINE_MILLIS);
             entry.head.deadline = deadline;
             self.wheel.arm(slot, &mut entry.head.held, deadline);
+            if !absent {
+                self.stand(slot, Some(Progress::Failed));
+            }
+        }
+    }
+
+    /// Counts how far the endpoint is with its profile; `None` when it goes.
+    pub(super) fn stand(&mut self, slot: u32, progress: Option<Progress>) {
+        let Some(entry) = self.endpoints.get_mut(slot) else {
+            return;
+        };
+        let now = progress.map(|progress| (entry.head.in_force, progress));
+        let before = std::mem::replace(&mut entry.head.census, now);
+        if before != now {
+            self.census.count(before, now);
         }
     }
 

@@ -10,7 +10,7 @@ use crate::engine::endpoint::core::{EndpointCore, Presence};
 use crate::engine::endpoint::identity::Place;
 use crate::engine::endpoint::plan::ProfilePlan;
 use crate::engine::endpoint::profile_parts::ProfileParts;
-use crate::engine::endpoint::slot::{Head, Slot, State};
+use crate::engine::endpoint::slot::{Head, Progress, Slot, State};
 use crate::engine::endpoint::snapshot::Snapshot;
 use crate::engine::event::{Event, EventKind};
 use crate::engine::peer::{Peer, Session};
@@ -180,7 +180,7 @@ impl Shard {
         let now = restart.now;
         let transition = self.transition(whereabouts.plan, admitted.profile, restart);
         let own_power = self.profiles.power_mode(admitted.power);
-        let power = own_power.unwrap_or_else(|| self.profiles.plan(admitted.profile).power());
+        let power = self.profiles.plan(admitted.profile).power_of(own_power);
         let mids = MidSequence::new(
             self.rng.u16(..),
             u16::from(self.count),
@@ -227,6 +227,7 @@ impl Shard {
         self.metrics.observe(core.observation_counts());
         self.shared.endpoints.fetch_add(1, Relaxed);
         let pending = core.pending_requests();
+        let progress = Progress::of(presence, core.own_work());
         self.endpoints.insert_at(
             slot,
             Slot {
@@ -242,6 +243,7 @@ impl Shard {
             self.claim(&peer);
         }
         self.recount(slot, presence, pending);
+        self.stand(slot, Some(progress));
     }
 
     /// When an endpoint goes on with what it had to ask: not all at once, as after a change of a

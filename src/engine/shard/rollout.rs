@@ -5,6 +5,7 @@ use std::rc::Rc;
 use std::sync::atomic::Ordering::Relaxed;
 
 use crate::engine::directory::Standing;
+use crate::engine::endpoint::core::{EndpointCore, Presence};
 use crate::engine::endpoint::slot::State;
 use crate::proto::time::Tick;
 
@@ -100,7 +101,9 @@ impl Shard {
         if rollout.next_slot < end {
             self.rollout = Some(rollout);
         } else {
-            self.profiles.forget_old();
+            // Sleeping devices live under earlier versions until they wake up.
+            let census = &self.census;
+            self.profiles.forget_old(|version| census.has(version));
         }
     }
 
@@ -130,8 +133,11 @@ impl Shard {
         if entry.head.in_force == (entry.head.profile, version) {
             return false;
         }
+        let sleeps = |core: &EndpointCore| core.presence(self.now.tick) == Presence::Asleep;
+        let may_wait = !self.profiles.has_too_many_old();
         match &entry.state {
             State::Vacant | State::Quarantined(_) => false,
+            State::Rest(core) if may_wait && sleeps(core) => false,
             State::Active(_, core) => {
                 let core = Rc::clone(core);
                 self.run_timer(slot, &mut core.borrow_mut());
@@ -143,9 +149,10 @@ impl Shard {
                     return false;
                 };
                 self.run_timer(slot, &mut core);
-                let busy = core.busy();
+                // Whoever follows it is about to ask it, too.
+                let asked = core.busy() || self.shared.arrivals.is_followed(core.name());
                 self.put_back(slot, core);
-                busy
+                asked
             }
         }
     }

@@ -144,6 +144,19 @@ pub(super) const SETTINGS: &[Setting] = &[
         set: |config, given| given.boolean().map(|value| config.engine.pin = value),
     },
     Setting {
+        section: "engine",
+        key: "profile_changes_per_second",
+        doc: "Devices per second that are asked something because their profile has changed.",
+        accepts: "1 to 1000000",
+        reloads: false,
+        get: |config| config.engine.profile_changes_per_second.to_string(),
+        set: |config, given| {
+            given
+                .integer(1..=1_000_000)
+                .map(|value| config.engine.profile_changes_per_second = value as u32)
+        },
+    },
+    Setting {
         section: "store",
         key: "path",
         doc: "Data directory. Created with access for its owner only.",

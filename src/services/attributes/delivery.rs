@@ -117,7 +117,8 @@ impl Delivery {
                 return;
             };
             let left = attributes.into_iter().find(|(key, attribute)| {
-                !attribute.is_settled(&registered.id)
+                let path = AttributeWrite::path(key, &registered.device);
+                !attribute.is_settled(&registered.id, path.as_deref())
                     && !unmapped.contains(&(key.clone(), attribute.ts))
             });
             let Some((key, attribute)) = left else {
@@ -147,7 +148,7 @@ impl Delivery {
             }
             unanswered = 0;
             (self.pause, self.wait_millis) = (FIRST_PAUSE, TIMEOUT_MILLIS);
-            self.settle(&key, &attribute, settled, &registered.id).await;
+            self.settle(&key, &attribute, settled, &registered).await;
         }
     }
 
@@ -320,7 +321,7 @@ impl Delivery {
         key: &str,
         attribute: &SharedAttribute,
         settled: Settled,
-        registration: &str,
+        registered: &Registered,
     ) {
         let ts = self.keeper.clock.now();
         let result = settled.label();
@@ -336,7 +337,8 @@ impl Delivery {
             state,
             reason: reason.clone(),
             ts,
-            registration: Some(registration.to_owned()),
+            registration: Some(registered.id.clone()),
+            path: AttributeWrite::path(key, &registered.device),
         });
         if !self.note(key, attribute.ts, write).await {
             return;

@@ -235,6 +235,7 @@ fn new_attribute(value: Value, ts: UnixMillis) -> SharedAttribute {
         reason: None,
         ts,
         registration: None,
+        path: None,
     };
     SharedAttribute {
         ts,

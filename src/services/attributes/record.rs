@@ -37,6 +37,9 @@ pub struct Write {
     /// Registration under which it was written or failed: a later one begins anew.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub registration: Option<String>,
+    /// The Resource that was written; another one in the profile begins anew.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub path: Option<String>,
 }
 
 /// How far a Write is.
@@ -58,12 +61,14 @@ impl SharedAttribute {
         write.is_some_and(|write| write.state == WriteState::Pending)
     }
 
-    /// Whether nothing is left to do under this registration.
-    pub(super) fn is_settled(&self, registration: &str) -> bool {
+    /// Whether nothing is left to do under this registration, where the profile maps the name to
+    /// `path`.
+    pub(super) fn is_settled(&self, registration: &str, path: Option<&str>) -> bool {
         let write = self.write.as_ref();
         write.is_some_and(|write| {
             write.state != WriteState::Pending
                 && write.registration.as_deref() == Some(registration)
+                && (write.path.is_none() || write.path.as_deref() == path)
         })
     }
 }

@@ -1,6 +1,6 @@
 //! A transport configuration, read and checked.
 
-use crate::engine::endpoint::profile_parts::PowerMode;
+use crate::engine::endpoint::profile_parts::PowerSettings;
 use crate::proto::lwm2m::model::ObjectModels;
 
 use super::bootstrap::{self, ServerPorts};
@@ -15,7 +15,7 @@ use super::settings::{self, Extensions};
 #[derive(Clone, Debug, Default)]
 pub(super) struct Configuration {
     pub(super) observe_attr: ObserveAttr,
-    pub(super) power: PowerMode,
+    pub(super) power: PowerSettings,
     pub(super) extensions: Extensions,
 }
 

@@ -3,7 +3,7 @@
 use super::findings::Faults;
 use super::{MAX_BYTES, MAX_NAME_BYTES, MAX_PROFILES};
 use crate::services::devices::CursorError;
-use crate::services::engine::ProfileError;
+use crate::services::engine::{EngineError, ProfileError};
 use crate::services::storage::StoreError;
 
 /// Why an operation on profiles failed.
@@ -54,6 +54,9 @@ pub enum ProfilesError {
         /// The name.
         name: String,
     },
+    /// The engine did not tell how far a change is.
+    #[error(transparent)]
+    Progress(#[from] EngineError),
     /// The profile is the built-in one.
     #[error("profile \"{name}\" is built in and cannot be removed; it can be replaced")]
     BuiltIn {

@@ -1,21 +1,13 @@
-//! When devices listen: the power mode of a profile, and that of a device which has its own.
+//! When devices listen: what a profile says of it, and what a device says which has settings of its
+//! own.
 
 use serde_json::{Map, Value};
 
-use crate::engine::endpoint::profile_parts::PowerMode;
+use crate::engine::endpoint::profile_parts::{PowerKind, PowerSettings};
 
 use super::findings::{Finding, Findings};
 use super::json::Node;
 use super::members::{Members, unlike};
-
-/// How long a device in PSM listens where nobody says, in milliseconds.
-pub(super) const PSM_ACTIVITY_TIMER: u32 = 10_000;
-
-/// How long a device in eDRX listens where nobody says, in milliseconds.
-pub(super) const PAGING_TRANSMISSION_WINDOW: u32 = 10_000;
-
-/// Cycle of a device in eDRX where nobody says, in milliseconds.
-pub(super) const EDRX_CYCLE: u32 = 120_000;
 
 /// Longest timer in milliseconds: a day. The longest of 3GPP TS 24.008 are below three hours.
 pub(super) const MAX_TIMER: u32 = 86_400_000;
@@ -30,19 +22,23 @@ pub(super) const MEMBERS: [&str; 4] = [
 
 const MODES: [&str; 3] = ["DRX", "PSM", "E_DRX"];
 
-/// The power mode that `members` state; `None` when they state none. Timers that are absent, `null`
-/// or 0 are the server's.
-pub(super) fn read(members: &Members<'_>, findings: &mut Findings) -> Option<PowerMode> {
+/// What `members` say. Timers that are absent, `null` or 0 are not said.
+pub(super) fn read(members: &Members<'_>, findings: &mut Findings) -> PowerSettings {
     let mut timer = |name| {
         let what = "a whole number of milliseconds";
         let given = members.number(name, what, 0..=MAX_TIMER, findings);
         given.filter(|timer| *timer != 0)
     };
-    let activity_timer = timer("psmActivityTimer").unwrap_or(PSM_ACTIVITY_TIMER);
-    let given_cycle = timer("edrxCycle");
-    let given_window = timer("pagingTransmissionWindow");
-    let mode = members.choice("powerMode", &MODES, findings)?;
-    if let (2, Some(cycle), Some(window)) = (mode, given_cycle, given_window)
+    let settings = PowerSettings {
+        activity_timer: timer("psmActivityTimer"),
+        cycle: timer("edrxCycle"),
+        paging_window: timer("pagingTransmissionWindow"),
+        kind: None,
+    };
+    let kind = members.choice("powerMode", &MODES, findings);
+    let kind = kind.map(|kind| [PowerKind::Drx, PowerKind::Psm, PowerKind::Edrx][kind]);
+    if let (Some(PowerKind::Edrx), Some(cycle), Some(window)) =
+        (kind, settings.cycle, settings.paging_window)
         && window > cycle
     {
         findings.refuse(
@@ -50,35 +46,26 @@ pub(super) fn read(members: &Members<'_>, findings: &mut Findings) -> Option<Pow
             format!("is {window}; accepted is at most `edrxCycle`, which is {cycle}"),
         );
     }
-    let cycle = given_cycle.unwrap_or(EDRX_CYCLE);
-    let paging_window = given_window.unwrap_or(PAGING_TRANSMISSION_WINDOW.min(cycle));
-    Some(match mode {
-        1 => PowerMode::Psm { activity_timer },
-        2 => PowerMode::Edrx {
-            cycle,
-            paging_window,
-        },
-        _ => PowerMode::Drx,
-    })
+    PowerSettings { kind, ..settings }
 }
 
-/// The power mode that a device's own transport configuration states.
+/// What a device's own transport configuration says of when it listens; `None` when nothing.
 ///
 /// # Errors
 /// The first thing that is wrong with it.
-pub fn device_power_mode(
+pub fn device_power(
     transport_configuration: &Map<String, Value>,
-) -> Result<Option<PowerMode>, Finding> {
+) -> Result<Option<PowerSettings>, Finding> {
     const PLACE: &str = "transportConfiguration";
     let mut findings = Findings::default();
     let node = Node::from(transport_configuration);
-    let mut mode = None;
+    let mut settings = PowerSettings::default();
     if let Some(members) = Members::outermost(&node, PLACE, &mut findings) {
         check_type(&members, &mut findings);
-        mode = read(&members, &mut findings);
+        settings = read(&members, &mut findings);
     }
     match findings.errors.first.into_iter().next() {
-        None => Ok(mode),
+        None => Ok(Some(settings).filter(|settings| *settings != PowerSettings::default())),
         Some(fault) => Err(fault),
     }
 }
@@ -97,27 +84,61 @@ mod tests {
     use serde_json::json;
 
     use super::*;
+    use crate::engine::endpoint::profile_parts::PowerMode;
 
-    fn mode(configuration: Value) -> Result<Option<PowerMode>, String> {
+    fn own(configuration: Value) -> Result<Option<PowerSettings>, String> {
         let Value::Object(members) = configuration else {
             panic!("an object");
         };
-        device_power_mode(&members).map_err(|fault| fault.to_string())
+        device_power(&members).map_err(|fault| fault.to_string())
+    }
+
+    fn mode(own_settings: Value, profile: PowerSettings) -> PowerMode {
+        let own = own(own_settings).unwrap();
+        own.unwrap_or_default().or(profile).mode()
     }
 
     #[test]
-    fn a_device_has_a_power_mode_of_its_own_only_where_it_states_one() {
+    fn a_device_has_settings_of_its_own_only_where_it_states_some() {
         let drx = json!({"type": "LWM2M", "powerMode": "DRX", "more": [1]});
-        assert_eq!(mode(drx), Ok(Some(PowerMode::Drx)));
-        assert_eq!(mode(json!({})), Ok(None));
-        let none = json!({"powerMode": null, "edrxCycle": 81000, "psmActivityTimer": null});
-        assert_eq!(mode(none), Ok(None));
+        assert_eq!(own(drx), Ok(Some(PowerMode::Drx.into())));
+        assert_eq!(own(json!({})), Ok(None));
+        let none = json!({"powerMode": null, "edrxCycle": 0, "psmActivityTimer": null});
+        assert_eq!(own(none), Ok(None));
     }
 
     #[test]
-    fn timers_that_are_absent_null_or_zero_are_those_of_the_server() {
-        let psm = |timer: Value| mode(json!({"powerMode": "PSM", "psmActivityTimer": timer}));
-        let expect = |activity_timer| Ok(Some(PowerMode::Psm { activity_timer }));
+    fn what_a_device_leaves_out_comes_from_its_profile() {
+        let profile = PowerSettings {
+            kind: Some(PowerKind::Edrx),
+            activity_timer: Some(2_500),
+            cycle: Some(81_000),
+            paging_window: Some(5_000),
+        };
+        let psm = PowerMode::Psm {
+            activity_timer: 2_500,
+        };
+        assert_eq!(mode(json!({"powerMode": "PSM"}), profile), psm);
+        let edrx = |cycle, paging_window| PowerMode::Edrx {
+            cycle,
+            paging_window,
+        };
+        let window = json!({"powerMode": "E_DRX", "pagingTransmissionWindow": 9_000});
+        assert_eq!(mode(window, profile), edrx(81_000, 9_000));
+        assert_eq!(
+            mode(json!({"edrxCycle": 4_000}), profile),
+            edrx(4_000, 4_000)
+        );
+        assert_eq!(mode(json!({"powerMode": "DRX"}), profile), PowerMode::Drx);
+    }
+
+    #[test]
+    fn timers_that_neither_states_are_those_of_the_server() {
+        let psm = |timer: Value| {
+            let own = json!({"powerMode": "PSM", "psmActivityTimer": timer});
+            mode(own, PowerSettings::default())
+        };
+        let expect = |activity_timer| PowerMode::Psm { activity_timer };
         assert_eq!(psm(json!(2_500)), expect(2_500));
         assert_eq!(psm(json!(null)), expect(10_000));
         assert_eq!(psm(json!(0)), expect(10_000));
@@ -126,7 +147,7 @@ mod tests {
             cycle: 81_000,
             paging_window: 10_000,
         };
-        assert_eq!(mode(edrx), Ok(Some(expect)));
+        assert_eq!(mode(edrx, PowerSettings::default()), expect);
     }
 
     #[test]
@@ -162,7 +183,7 @@ mod tests {
             ),
         ];
         for (configuration, expected) in cases {
-            assert_eq!(mode(configuration), Err(expected.to_owned()));
+            assert_eq!(own(configuration), Err(expected.to_owned()));
         }
     }
 }

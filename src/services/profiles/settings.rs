@@ -1,6 +1,6 @@
 //! `clientLwM2mSettings`, and what is ours under `rookery`.
 
-use crate::engine::endpoint::profile_parts::{LogLevel, PowerMode};
+use crate::engine::endpoint::profile_parts::{LogLevel, PowerSettings};
 
 use super::findings::Findings;
 use super::history::{self, History};
@@ -17,8 +17,8 @@ const MEMBERS: [&str; 7] = [
     "defaultObjectIDVer",
 ];
 
-/// Checks `clientLwM2mSettings`; the power mode in it.
-pub(super) fn read(members: &Members<'_>, findings: &mut Findings) -> PowerMode {
+/// Checks `clientLwM2mSettings`; the power settings in it.
+pub(super) fn read(members: &Members<'_>, findings: &mut Findings) -> PowerSettings {
     members.boolean("useObject19ForOtaInfo", findings);
     let firmware = "1 (object 5, binary), 2 (object 5, URI) or 3 (object 19, binary): a number";
     members.number("fwUpdateStrategy", firmware, 1..=3, findings);
@@ -37,7 +37,7 @@ pub(super) fn read(members: &Members<'_>, findings: &mut Findings) -> PowerMode 
     members.choice("defaultObjectIDVer", &["1.0", "1.1", "1.2"], findings);
     let known: Vec<_> = MEMBERS.iter().chain(&power::MEMBERS).copied().collect();
     members.warn_of_unknown(&known, findings);
-    power::read(members, findings).unwrap_or_default()
+    power::read(members, findings)
 }
 
 /// Our own settings.

@@ -6,7 +6,8 @@ use serde::Serialize;
 
 use super::configuration::Configuration;
 use super::findings::Finding;
-use crate::engine::endpoint::profile_parts::PowerMode;
+use crate::engine::endpoint::profile_parts::PowerKind;
+use crate::engine::view::RolloutView;
 
 /// One line of the list of profiles.
 #[derive(Clone, Debug, Serialize, utoipa::ToSchema)]
@@ -28,6 +29,8 @@ pub struct ProfileSummary {
     pub power_mode: &'static str,
     /// Provisioned devices of the profile.
     pub devices: usize,
+    /// How far the registered ones are with the profile as it is now.
+    pub rollout: RolloutView,
 }
 
 /// A page of the list of profiles.
@@ -89,11 +92,12 @@ pub(super) fn summary(name: &str, built_in: bool, configuration: &Configuration)
         observed: asked.observe.len(),
         attributes: asked.attribute.len(),
         telemetry: asked.telemetry.len(),
-        power_mode: match configuration.power {
-            PowerMode::Drx => "DRX",
-            PowerMode::Psm { .. } => "PSM",
-            PowerMode::Edrx { .. } => "E_DRX",
+        power_mode: match configuration.power.kind {
+            None | Some(PowerKind::Drx) => "DRX",
+            Some(PowerKind::Psm) => "PSM",
+            Some(PowerKind::Edrx) => "E_DRX",
         },
         devices: 0,
+        rollout: RolloutView::default(),
     }
 }

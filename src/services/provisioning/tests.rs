@@ -1,6 +1,7 @@
 use serde_json::json;
 
 use super::*;
+use crate::engine::endpoint::profile_parts::PowerKind;
 use crate::services::models::Models;
 use crate::services::profiles::{ProfileSettings, ServerPorts};
 use crate::store::MemoryStore;
@@ -126,8 +127,10 @@ fn a_devices_own_power_mode_is_read_and_its_faults_are_named() {
         check(Some("a"), body).map(|device| device.power)
     };
     let psm = json!({"type": "LWM2M", "powerMode": "PSM", "psmActivityTimer": 5_000});
-    let expected = PowerMode::Psm {
-        activity_timer: 5_000,
+    let expected = PowerSettings {
+        kind: Some(PowerKind::Psm),
+        activity_timer: Some(5_000),
+        ..PowerSettings::default()
     };
     assert_eq!(own(psm), Ok(Some(expected)));
     assert_eq!(own(json!({})), Ok(None));

@@ -43,6 +43,12 @@ impl AttributeWrite {
             .map_err(|refusal| refusal.to_string())
     }
 
+    /// The Resource that the profile of the device maps the attribute to.
+    pub(in crate::services) fn path(key: &str, device: &DeviceKnowledge) -> Option<String> {
+        let id = Device::new(device).key(key).ok()?;
+        Some(id.path.to_string())
+    }
+
     fn checked(id: VersionedId, value: &Json, device: Device<'_>) -> Result<Self, Refusal> {
         let id = device.checked(id)?;
         if !id.path.holds_value() {

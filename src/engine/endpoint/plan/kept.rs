@@ -38,7 +38,7 @@ impl ProfilePlan {
         Ok(Self::compile(ProfileParts {
             name: from.str()?.to_owned(),
             strict_object_versions: from.bool()?,
-            power: read_power(&mut from)?,
+            power: read_power(&mut from)?.into(),
             mappings: record::list(&mut from, read_mapping)?,
             steps: record::list(&mut from, read_step)?,
             // What endpoints lived under before a restart: only what it asked for matters now.
@@ -70,7 +70,7 @@ impl ProfilePlan {
     fn write(&self, out: &mut Out<'_>) -> Written {
         out.array(6)?.u8(snapshot::FORM)?.str(&self.name)?;
         out.bool(self.strict_object_versions)?;
-        match self.power {
+        match self.power() {
             PowerMode::Drx => out.array(0)?,
             PowerMode::Psm { activity_timer } => out.array(1)?.u32(activity_timer)?,
             PowerMode::Edrx {

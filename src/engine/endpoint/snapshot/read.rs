@@ -3,6 +3,7 @@
 use std::borrow::Cow;
 
 use minicbor::Decoder;
+use minicbor::data::Type;
 
 use super::{
     FORM, KeptObservation, KeptRegistration, Pending, Snapshot, SnapshotError, Whereabouts,
@@ -11,6 +12,7 @@ use super::{
 use super::super::conversation::StepRef;
 use super::super::observations::Observed;
 use super::super::problems::{MAX_PROBLEMS, Problem};
+use super::super::splitting::{CompositeLimits, Part};
 use super::super::values::LatestValues;
 use super::record::{Read, array, attributes, exactly, list, optional, path};
 
@@ -74,7 +76,10 @@ pub(super) fn endpoint(record: &[u8]) -> Read<Snapshot<'_>> {
 }
 
 fn registration<'a>(from: &mut Decoder<'a>) -> Read<KeptRegistration<'a>> {
-    exactly(from, 8, "registration")?;
+    let members = array(from)?;
+    if !(8..=9).contains(&members) {
+        return Err(SnapshotError::Member("registration"));
+    }
     let version = from.str()?.parse();
     Ok(KeptRegistration {
         version: version.map_err(|_| SnapshotError::Member("LwM2M version"))?,
@@ -95,6 +100,10 @@ fn registration<'a>(from: &mut Decoder<'a>) -> Read<KeptRegistration<'a>> {
             pairs.iter().map(|[key, value]| (*key, *value)).collect()
         },
         links: from.str()?,
+        composite: match members {
+            9 => limits(from)?,
+            _ => CompositeLimits::default(),
+        },
     })
 }
 
@@ -156,7 +165,28 @@ fn step(from: &mut Decoder<'_>) -> Read<StepRef> {
     exactly(from, 2, "step")?;
     Ok(StepRef {
         index: from.u16()?,
-        only: optional(from, |from| Ok(from.u16()?))?,
+        part: optional(from, part)?,
+    })
+}
+
+/// One path by its place, or from one place to another.
+fn part(from: &mut Decoder<'_>) -> Read<Part> {
+    if from.datatype()? != Type::Array {
+        return Ok(Part::single(from.u16()?));
+    }
+    exactly(from, 2, "part of a step")?;
+    Ok(Part {
+        from: from.u16()?,
+        to: from.u16()?,
+    })
+}
+
+fn limits(from: &mut Decoder<'_>) -> Read<CompositeLimits> {
+    exactly(from, 2, "limits of composite requests")?;
+    let mut limit = || optional(from, |from| Ok(from.u16()?));
+    Ok(CompositeLimits {
+        observe: limit()?,
+        read: limit()?,
     })
 }
 

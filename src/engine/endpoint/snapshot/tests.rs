@@ -5,6 +5,7 @@ use proptest::collection::vec;
 use proptest::option;
 use proptest::prelude::*;
 
+use super::super::splitting::{CompositeLimits, Part};
 use super::*;
 use crate::engine::endpoint::plan::{Destination, Mapping, ProfilePlan};
 use crate::engine::endpoint::profile_parts::{PlannedPath, PlannedStep, ProfileParts};
@@ -82,7 +83,8 @@ fn attribute_sets() -> impl Strategy<Value = NotificationAttributes> {
 
 fn work() -> impl Strategy<Value = Pending> {
     let step = || {
-        (any::<u16>(), option::of(any::<u16>())).prop_map(|(index, only)| StepRef { index, only })
+        let part = (any::<u16>(), any::<u16>()).prop_map(|(from, to)| Part { from, to });
+        (any::<u16>(), option::of(part)).prop_map(|(index, part)| StepRef { index, part })
     };
     prop_oneof![
         step().prop_map(Pending::Step),
@@ -101,8 +103,9 @@ fn registrations() -> impl Strategy<Value = Registration> {
         any::<bool>(),
         option::of(texts()),
         vec((texts(), texts()), 0..3),
+        option::of(1..9u16),
     )
-        .prop_map(|(lifetime, queue_mode, sms, additional)| {
+        .prop_map(|(lifetime, queue_mode, sms, additional, observe)| {
             let version = LwM2mVersion::V1_1;
             let links = interner().intern(LINKS.as_bytes(), version);
             let mut registration = Registration {
@@ -114,9 +117,13 @@ fn registrations() -> impl Strategy<Value = Registration> {
                 binding: queue_mode.then_some(Binding::U),
                 queue_mode,
                 awake_millis: None,
-                extras: (sms.is_some() || !additional.is_empty()).then(|| {
+                extras: (sms.is_some() || !additional.is_empty() || observe.is_some()).then(|| {
                     Box::new(Extras {
                         paging_cycle: None,
+                        composite: CompositeLimits {
+                            observe,
+                            read: None,
+                        },
                         sms,
                         additional,
                     })
@@ -251,7 +258,9 @@ proptest! {
                 PlannedStep::Read(planned[0]),
                 PlannedStep::ReadComposite(planned.into()),
             ],
-            power: cycle.map_or(PowerMode::Drx, |cycle| PowerMode::Edrx { cycle, paging_window: 9 }),
+            power: cycle
+                .map_or(PowerMode::Drx, |cycle| PowerMode::Edrx { cycle, paging_window: 9 })
+                .into(),
             strict_object_versions: true,
             ..ProfileParts::default()
         });

@@ -9,6 +9,7 @@ use super::super::core::EndpointCore;
 use super::super::observations::{Observation, Observed};
 use super::super::problems::Problem;
 use super::super::registration::Registration;
+use super::super::splitting::{CompositeLimits, Part};
 use super::record::{Out, Written, write_attributes, write_path};
 use super::{FORM, Pending, Whereabouts, wall_of};
 
@@ -68,7 +69,11 @@ fn members(core: &EndpointCore, at: &Whereabouts, now: Now, out: &mut Out<'_>) -
 }
 
 fn registration(kept: &Registration, out: &mut Out<'_>) -> Written {
-    out.array(8)?.str(kept.version.as_str())?.i64(kept.since)?;
+    let composite = kept.extras.as_deref().map(|extras| extras.composite);
+    let composite = composite.filter(|limits| *limits != CompositeLimits::default());
+    let members = if composite.is_some() { 9 } else { 8 };
+    out.array(members)?;
+    out.str(kept.version.as_str())?.i64(kept.since)?;
     match kept.lifetime {
         Some(seconds) => out.u32(seconds)?,
         None => out.null()?,
@@ -89,6 +94,15 @@ fn registration(kept: &Registration, out: &mut Out<'_>) -> Written {
         out.str(key)?.str(value)?;
     }
     out.str(kept.links.raw())?;
+    if let Some(CompositeLimits { observe, read }) = composite {
+        out.array(2)?;
+        for limit in [observe, read] {
+            match limit {
+                Some(paths) => out.u16(paths)?,
+                None => out.null()?,
+            };
+        }
+    }
     Ok(())
 }
 
@@ -171,8 +185,9 @@ fn pending(task: &Pending, out: &mut Out<'_>) -> Written {
 
 fn step(step: StepRef, out: &mut Out<'_>) -> Written {
     out.array(2)?.u16(step.index)?;
-    match step.only {
-        Some(only) => out.u16(only)?,
+    match step.part {
+        Some(part) if part == Part::single(part.from) => out.u16(part.from)?,
+        Some(part) => out.array(2)?.u16(part.from)?.u16(part.to)?,
         None => out.null()?,
     };
     Ok(())

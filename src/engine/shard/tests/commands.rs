@@ -146,7 +146,7 @@ fn settled(register: &[u8]) -> Bench {
 }
 
 /// The same in queue mode.
-fn sleeper() -> Bench {
+pub(super) fn sleeper() -> Bench {
     let query = ["lwm2m=1.1", "ep=dev-1", "lt=86400", "Q"];
     settled(&request(Code::POST, 0x100, "/rd", &query, LINKS))
 }

@@ -250,7 +250,8 @@ fn a_device_in_power_saving_mode_is_asked_within_its_activity_timer() {
     let mut bench = bench(ProfileParts {
         power: PowerMode::Psm {
             activity_timer: 10_000,
-        },
+        }
+        .into(),
         ..with_steps(vec![
             PlannedStep::Read(planned("/3/0/0")),
             PlannedStep::Read(planned("/3/0/1")),
@@ -282,7 +283,8 @@ fn a_device_in_edrx_is_paged_once_per_cycle_and_has_the_cycle_to_answer() {
         power: PowerMode::Edrx {
             cycle: 60_000,
             paging_window: 5_000,
-        },
+        }
+        .into(),
         ..with_steps(vec![])
     });
     let (location, _) = registered(&mut bench, peer(1), "dev-1");

@@ -3,7 +3,7 @@
 use super::*;
 use crate::engine::endpoint::slot::State;
 
-fn inject_fault(bench: &mut Bench, endpoint: &str) {
+pub(super) fn inject_fault(bench: &mut Bench, endpoint: &str) {
     let home = bench.shared.directory.home(endpoint).unwrap();
     match &mut bench.shard.endpoints.get_mut(home.slot).unwrap().state {
         State::Rest(core) => core.inject_fault(),

@@ -1,6 +1,6 @@
 //! Requests that the device has acknowledged and not answered.
 
-use super::commands::{TEXT, at_rest, read};
+use super::commands::{TEXT, at_rest, read, sleeper};
 use super::*;
 use crate::proto::coap::block::BlockValue;
 use crate::proto::lwm2m::Value;
@@ -116,4 +116,15 @@ fn values_that_come_in_one_moment_have_times_of_their_own() {
         assert!(telemetry.ts > last);
         last = telemetry.ts;
     }
+}
+
+#[test]
+fn a_device_whose_time_awake_is_over_is_not_asked_before_its_deadline_has_run() {
+    let mut bench = sleeper();
+    bench.now.tick = bench.now.tick.plus_millis(94_000);
+    bench.shard.begin(bench.now);
+    let (_asked, sent) = bench.operate(read("/3/0/1"));
+    assert!(sent.is_empty());
+    let waiting = &bench.registration("dev-1").commands[0];
+    assert_eq!(waiting.waiting_for, "the device is asleep");
 }

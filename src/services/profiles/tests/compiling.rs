@@ -42,7 +42,7 @@ async fn thingsboards_full_example_becomes_attributes_then_observes_then_reads()
         "read /3_1.2/0/15",
     ];
     assert_eq!(steps, expected);
-    assert_eq!(parts.power, PowerMode::Drx);
+    assert_eq!(parts.power.mode(), PowerMode::Drx);
     assert!(!parts.strict_object_versions);
     let mappings: Vec<_> = parts
         .mappings
@@ -219,7 +219,7 @@ async fn power_modes_and_extensions_reach_the_engine() {
         cycle: 81_000,
         paging_window: 10_000,
     };
-    assert_eq!(parts.power, expected);
+    assert_eq!(parts.power.mode(), expected);
     assert!(parts.strict_object_versions);
 }
 

@@ -55,7 +55,10 @@ async fn pages_cover_the_list_in_order_without_repeats() {
     let mut listed = Vec::new();
     let mut cursor = None;
     loop {
-        let page = profiles.list(&ProfileQuery { limit: 3, cursor }).unwrap();
+        let page = profiles
+            .list(&ProfileQuery { limit: 3, cursor })
+            .await
+            .unwrap();
         listed.extend(names(&page).into_iter().map(str::to_owned));
         cursor = page.next;
         if cursor.is_none() {
@@ -68,6 +71,7 @@ async fn pages_cover_the_list_in_order_without_repeats() {
             limit: 4,
             cursor: None,
         })
+        .await
         .unwrap();
     assert_eq!(all.next, None);
     let wrong = ProfileQuery {
@@ -75,7 +79,7 @@ async fn pages_cover_the_list_in_order_without_repeats() {
         cursor: Some("%".to_owned()),
     };
     assert!(matches!(
-        profiles.list(&wrong),
+        profiles.list(&wrong).await,
         Err(ProfilesError::Cursor(_))
     ));
 }

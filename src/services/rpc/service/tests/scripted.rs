@@ -300,6 +300,13 @@ impl Engine for Scripted {
         false
     }
 
+    fn progress(
+        &self,
+    ) -> Answer<'_, std::collections::HashMap<ProfileId, crate::services::engine::RolloutView>>
+    {
+        async { Ok(std::collections::HashMap::new()) }.boxed()
+    }
+
     fn profile_users(&self, _: ProfileId) -> usize {
         0
     }
