@@ -5,7 +5,7 @@ use serde::Serialize;
 
 use super::cursor::Position;
 use super::{Devices, DevicesError, never_registered, security};
-use crate::services::engine::{Cursor, DeviceFilter, DeviceState, DeviceSummary, SecurityMode};
+use crate::services::engine::{Cursor, DeviceFilter, DeviceState, DeviceSummary};
 use crate::services::provisioning::DeviceRecord;
 
 /// Most devices on a page.
