@@ -187,3 +187,40 @@ fn what_there_is_no_room_for_comes_back() {
         "all that was taken is there"
     );
 }
+
+fn sessions(state: &EmbeddedState, renewed: Option<&[u8]>) -> (Vec<(u32, Vec<u8>)>, u64) {
+    let mut found = Vec::new();
+    let read = state.read_sessions(0, &mut |slot, record| {
+        found.push((slot, record.to_vec()));
+        renewed.map(<[u8]>::to_vec)
+    });
+    (found, read.expect("readable").unreadable)
+}
+
+#[test]
+fn sessions_are_there_again_as_they_were_renewed_and_never_in_clear() {
+    let directory = tempfile::tempdir().expect("a directory");
+    let state = EmbeddedState::open(directory.path()).expect("a new store");
+    let mut changes = batch(0, &[(7, Some(b"an endpoint"))]);
+    let start = changes.bytes.len();
+    changes.bytes.extend_from_slice(b"secret keys");
+    let range = start..changes.bytes.len();
+    changes.sessions.extend([(7, Some(range)), (8, None)]);
+    state.submit(changes).expect("room");
+    let state = reopened(state, directory.path());
+    let kept = vec![(7, b"secret keys".to_vec())];
+    assert_eq!(sessions(&state, Some(b"renewed keys")), (kept, 0));
+    let renewed = vec![(7, b"renewed keys".to_vec())];
+    assert_eq!(sessions(&state, Some(b"renewed keys")), (renewed, 0));
+    drop(state);
+    let files = std::fs::read_dir(directory.path().join(DIRECTORY)).expect("a directory");
+    let journals = files.map(|file| file.expect("an entry").path());
+    for file in journals.filter(|path| path.is_file()) {
+        let bytes = std::fs::read(file).expect("readable");
+        assert!(!bytes.windows(4).any(|part| part == b"keys"));
+    }
+    std::fs::remove_file(directory.path().join(sealed::KEY_FILE)).expect("a key");
+    let state = EmbeddedState::open(directory.path()).expect("it opens without its key");
+    assert_eq!(sessions(&state, None), (vec![], 1));
+    assert_eq!(sessions(&state, None), (vec![], 0), "they are dropped");
+}
