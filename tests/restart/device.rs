@@ -102,8 +102,13 @@ impl Device {
 
     /// Answers requests until it is observed.
     pub fn await_observation(&mut self) {
+        self.await_observations(1);
+    }
+
+    /// Answers requests until it is observed under so many tokens.
+    pub fn await_observations(&mut self, count: usize) {
         let deadline = Instant::now() + PATIENCE;
-        while self.observers.is_empty() {
+        while self.observers.len() < count {
             assert!(Instant::now() < deadline, "nobody observes {}", self.name);
             self.serve(Duration::from_millis(20));
         }

@@ -97,9 +97,9 @@ fn steps_that_were_not_made_before_the_kill_are_made_after_it() {
     std::thread::sleep(COMMITTED);
     engine.kill();
     engine.start_again();
-    device.await_observation();
-    device.serve(Duration::from_millis(300));
     // It answers the request of the killed engine as well, whose observation nobody knows.
+    device.await_observations(2);
+    device.serve(Duration::from_millis(300));
     device.notify();
     assert!(device.notify());
     engine.await_telemetry("slow", "batteryLevel", &json!(2));
