@@ -1,0 +1,5 @@
+//! Real clients over DTLS (docs/interop.md).
+
+mod leshan;
+mod libcoap;
+mod tools;
