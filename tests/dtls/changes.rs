@@ -17,10 +17,13 @@ type Change = fn(&Secured);
 fn a_session_ends_at_once_with_the_credentials_that_it_proved() {
     let changes: [(&str, Change); 3] = [
         ("another key", |server| {
-            put(server, &json!({
-                "securityConfigClientMode": "PSK", "endpoint": "dev-1",
-                "identity": "dev-1", "key": OTHER_KEY,
-            }));
+            put(
+                server,
+                &json!({
+                    "securityConfigClientMode": "PSK", "endpoint": "dev-1",
+                    "identity": "dev-1", "key": OTHER_KEY,
+                }),
+            );
         }),
         ("another mode", |server| {
             let mode = json!({"securityConfigClientMode": "NO_SEC", "endpoint": "dev-1"});
@@ -40,7 +43,9 @@ fn a_session_ends_at_once_with_the_credentials_that_it_proved() {
             let (mut other, other_id) = Peer::registered(&server, "dev-2", cid);
             assert_eq!(server.sessions(), 2.0);
             change(&server);
-            until("the session has ended", PATIENCE, || server.sessions() == 1.0);
+            until("the session has ended", PATIENCE, || {
+                server.sessions() == 1.0
+            });
             let sealed = peer.sealed_update(&id);
             peer.serve(SILENCE);
             peer.last_received.clear();
@@ -80,7 +85,9 @@ fn another_server_certificate_counts_for_handshakes_and_sessions_stay() {
         .args(["-HUP", &server.engine.process_id().to_string()])
         .status();
     assert!(hangup.expect("kill runs").success());
-    until("the new keys are shown", PATIENCE, || shown(&server) != keys);
+    until("the new keys are shown", PATIENCE, || {
+        shown(&server) != keys
+    });
     assert_eq!(peer.update(&id, PATIENCE), Some(CHANGED));
     assert_eq!((peer.handshakes, server.sessions()), (1, 1.0));
     // And handshakes are made as before.

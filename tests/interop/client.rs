@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 
 use serde_json::Value;
 
-const PATIENCE: Duration = Duration::from_secs(30);
+const PATIENCE: Duration = Duration::from_secs(60);
 const RUN: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/interop/run");
 /// What `tests/interop/run` ends with when the client's tools are not installed.
 const NOT_INSTALLED: i32 = 3;
@@ -21,6 +21,7 @@ const NOT_INSTALLED: i32 = 3;
 pub enum Kind {
     Leshan,
     Aiocoap,
+    AiocoapDtls,
     Libcoap,
 }
 
@@ -29,6 +30,7 @@ impl Kind {
         match self {
             Self::Leshan => "leshan",
             Self::Aiocoap => "aiocoap",
+            Self::AiocoapDtls => "aiocoap-dtls",
             Self::Libcoap => "libcoap",
         }
     }

@@ -34,7 +34,10 @@ impl Secured {
         let own = [
             ("ROOKERY_LISTEN__COAPS", coaps.to_string()),
             ("ROOKERY_DTLS__SERVER_KEY", file("server_key.pem")),
-            ("ROOKERY_DTLS__SERVER_CERTIFICATE", file("server_certificate.pem")),
+            (
+                "ROOKERY_DTLS__SERVER_CERTIFICATE",
+                file("server_certificate.pem"),
+            ),
             ("ROOKERY_DTLS__TRUST_STORE", file("ca_certificate.pem")),
         ];
         let own = own.iter().map(|(key, value)| (*key, value.as_str()));
@@ -88,7 +91,8 @@ impl Secured {
 
     /// How many handshakes have begun.
     pub fn handshakes_started(&self) -> f64 {
-        self.engine.metric("lwm2m_dtls_handshakes_started_total", &[])
+        self.engine
+            .metric("lwm2m_dtls_handshakes_started_total", &[])
     }
 
     /// How many sessions there are.
