@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 
 use serde_json::Value;
 
-const PATIENCE: Duration = Duration::from_secs(30);
+const PATIENCE: Duration = Duration::from_secs(60);
 const RUN: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/interop/run");
 /// What `tests/interop/run` ends with when the client's tools are not installed.
 const NOT_INSTALLED: i32 = 3;
@@ -21,6 +21,7 @@ const NOT_INSTALLED: i32 = 3;
 pub enum Kind {
     Leshan,
     Aiocoap,
+    AiocoapDtls,
     Libcoap,
 }
 
@@ -29,6 +30,7 @@ impl Kind {
         match self {
             Self::Leshan => "leshan",
             Self::Aiocoap => "aiocoap",
+            Self::AiocoapDtls => "aiocoap-dtls",
             Self::Libcoap => "libcoap",
         }
     }
@@ -72,6 +74,24 @@ impl Kind {
     }
 }
 
+/// Whether a command is there; where it is not, a line says which tests are skipped.
+///
+/// # Panics
+/// Where `CI` is `true` a missing command is a failure.
+pub fn is_installed(command: &str) -> bool {
+    let found = Command::new("sh")
+        .args(["-c", "command -v \"$1\" >/dev/null", "sh", command])
+        .status()
+        .expect("a shell runs");
+    if found.success() {
+        return true;
+    }
+    let in_ci = std::env::var("CI").is_ok_and(|ci| ci == "true");
+    assert!(!in_ci, "{command} is not installed");
+    let _ = writeln!(io::stderr(), "SKIPPED: a test with {command}");
+    false
+}
+
 /// A device that has been switched on.
 pub struct Client {
     process: Child,
@@ -84,8 +104,13 @@ pub struct Client {
 impl Client {
     /// Switches a device on; it registers at once.
     pub fn open(kind: Kind, server: SocketAddr, endpoint: &str, options: &[&str]) -> Self {
+        Self::open_at(kind, &format!("coap://{server}"), endpoint, options)
+    }
+
+    /// The same with a server that is named by its URI.
+    pub fn open_at(kind: Kind, server: &str, endpoint: &str, options: &[&str]) -> Self {
         let mut process = Command::new(RUN)
-            .args([kind.name(), &format!("coap://{server}"), endpoint])
+            .args([kind.name(), server, endpoint])
             .args(options)
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())

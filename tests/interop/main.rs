@@ -11,3 +11,4 @@ mod libcoap;
 mod nat;
 mod operations;
 mod rules;
+mod secured;

@@ -4,4 +4,5 @@ pub mod datagram;
 pub mod engine;
 pub mod http;
 pub mod peer;
+pub mod secured;
 pub mod wait;

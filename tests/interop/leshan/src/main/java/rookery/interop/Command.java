@@ -23,6 +23,9 @@ interface Command {
             return Device::deregister;
         case "rebind":
             return Device::rebind;
+        case "reconnect":
+            require(rest.size() == 1 && List.of("resume", "full").contains(rest.get(0)), "reconnect resume|full");
+            return device -> device.reconnect(rest.get(0).equals("resume"));
         case "state":
             return Device::state;
         case "set":
@@ -33,7 +36,7 @@ interface Command {
             return device -> device.send(format(rest.get(0)), rest.subList(1, rest.size()));
         default:
             throw new IllegalArgumentException(
-                    "unknown command " + name + "; known: register update deregister rebind state set send quit");
+                    "unknown command " + name + "; known: register update deregister rebind reconnect state set send quit");
         }
     }
 

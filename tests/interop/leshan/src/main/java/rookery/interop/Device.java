@@ -35,7 +35,7 @@ final class Device {
 
     /** Switches the device on: a client that knows nothing of an earlier life registers. */
     void start() {
-        endpoints = new MovableEndpoints(options.bind());
+        endpoints = new MovableEndpoints(options);
         objects = new Objects(options, events);
 
         DefaultRegistrationEngineFactory engine = new DefaultRegistrationEngineFactory();
@@ -81,6 +81,13 @@ final class Device {
     void rebind() throws Exception {
         endpoints.rebind();
         events.emit("rebound", "address", address());
+    }
+
+    /** Gives the session up: the next message brings a handshake, which resumes it or knows nothing of it. */
+    void reconnect(boolean resume) {
+        LwM2mServer server = server();
+        client.getEndpoint(server).forceReconnection(server, resume);
+        events.emit("reconnecting", "resume", resume);
     }
 
     void state() {

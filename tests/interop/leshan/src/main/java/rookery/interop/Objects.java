@@ -13,7 +13,6 @@ import java.util.TreeMap;
 import java.util.TreeSet;
 import java.util.concurrent.ConcurrentSkipListSet;
 
-import org.eclipse.leshan.client.object.Security;
 import org.eclipse.leshan.client.object.Server;
 import org.eclipse.leshan.client.resource.BaseInstanceEnablerFactory;
 import org.eclipse.leshan.client.resource.LwM2mInstanceEnabler;
@@ -39,7 +38,7 @@ final class Objects {
         Map<Integer, ObjectModel> models = models(options);
 
         ObjectsInitializer initializer = new ObjectsInitializer(new StaticModel(models.values()));
-        initializer.setInstancesForObject(LwM2mId.SECURITY, Security.noSec(options.serverUri(), SHORT_SERVER_ID));
+        initializer.setInstancesForObject(LwM2mId.SECURITY, options.credentials().security(options.serverUri(), SHORT_SERVER_ID));
         initializer.setInstancesForObject(LwM2mId.SERVER, server(options));
         for (int object : InitialValues.OBJECTS) {
             if (models.containsKey(object)) {

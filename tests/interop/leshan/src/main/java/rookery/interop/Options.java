@@ -10,7 +10,8 @@ import org.eclipse.leshan.core.LwM2m.LwM2mVersion;
 
 /** The command line. */
 record Options(String serverUri, String endpoint, LwM2mVersion version, long lifetime, boolean queueMode,
-        Map<String, String> attributes, String bind, List<String> models, Formats formats) {
+        Map<String, String> attributes, String bind, List<String> models, Formats formats, Credentials credentials,
+        Integer connectionId, String suites) {
 
     static final String USAGE = """
             usage: leshan SERVER_URI ENDPOINT [options]
@@ -21,6 +22,13 @@ record Options(String serverUri, String endpoint, LwM2mVersion version, long lif
               --bind ADDRESS      local address (127.0.0.1)
               --formats N,N,...   content formats it knows (all of the library)
               --old-formats       also the numbers 1541 to 1543 of TLV and JSON
+              --psk IDENTITY KEY  pre-shared key, in hexadecimal digits
+              --rpk KEY PUBLIC SERVER
+                                  raw public key: files of DER with both halves of its key, and the server's public key
+              --x509 CERTIFICATE KEY SERVER
+                                  files of DER with its certificate and key, and the server's certificate
+              --cid LENGTH        offers connection identifiers, its own of LENGTH bytes
+              --suites S,S,...    cipher suites it offers (the library's choice)
               --model FILE        an object definition in OMA's XML; takes the place of one of the library""";
 
     static Options parse(List<String> arguments) {
@@ -33,6 +41,9 @@ record Options(String serverUri, String endpoint, LwM2mVersion version, long lif
         boolean oldFormats = false;
         String formats = null;
         String bind = "127.0.0.1";
+        Credentials credentials = Credentials.none();
+        Integer connectionId = null;
+        String suites = null;
         Map<String, String> attributes = new LinkedHashMap<>();
         List<String> models = new ArrayList<>();
 
@@ -46,6 +57,13 @@ record Options(String serverUri, String endpoint, LwM2mVersion version, long lif
             case "--bind" -> bind = value(flag, rest);
             case "--formats" -> formats = value(flag, rest);
             case "--old-formats" -> oldFormats = true;
+            case "--psk" -> credentials = Credentials.preSharedKey(value(flag, rest), value(flag, rest));
+            case "--rpk" -> credentials = Credentials.rawPublicKey(value(flag, rest), value(flag, rest),
+                    value(flag, rest));
+            case "--x509" -> credentials = Credentials.certificate(value(flag, rest), value(flag, rest),
+                    value(flag, rest));
+            case "--cid" -> connectionId = Integer.valueOf(value(flag, rest));
+            case "--suites" -> suites = value(flag, rest);
             case "--model" -> models.add(value(flag, rest));
             case "--attribute" -> {
                 String[] pair = value(flag, rest).split("=", 2);
@@ -55,7 +73,7 @@ record Options(String serverUri, String endpoint, LwM2mVersion version, long lif
             }
         }
         return new Options(arguments.get(0), arguments.get(1), version, lifetime, queueMode, attributes,
-                bind, models, Formats.parse(formats, oldFormats));
+                bind, models, Formats.parse(formats, oldFormats), credentials, connectionId, suites);
     }
 
     private static String value(String flag, Iterator<String> rest) {
