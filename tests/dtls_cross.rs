@@ -116,7 +116,7 @@ impl Line {
     }
 
     /// Sends and lets time pass until the server has the message.
-    fn to_server(&mut self, message: &[u8]) {
+    fn tell_server(&mut self, message: &[u8]) {
         self.client.send(message, self.now_us);
         let end = self.now_us + 400_000_000;
         while !self.at_server.iter().any(|got| got == message) {
@@ -132,7 +132,7 @@ impl Line {
         while self.exchange() {}
     }
 
-    fn to_device(&mut self, message: &[u8]) {
+    fn tell_device(&mut self, message: &[u8]) {
         let mut bytes = Vec::new();
         let session = self.session.unwrap();
         let to = self.server.seal(session, message, &mut bytes).unwrap();
@@ -273,8 +273,8 @@ fn every_kind_of_credentials_and_suite_connects_and_talks_both_ways() {
                 settings.suites = Some(suite.into());
                 settings.connection_id = connection_id;
                 let mut line = Line::new(settings, own, 0.0, 1);
-                line.to_server(b"ping");
-                line.to_device(b"pong");
+                line.tell_server(b"ping");
+                line.tell_device(b"pong");
                 assert_eq!(line.cid, connection_id, "{mode:?} {suite}");
                 assert_eq!((line.established, line.resumed), (1, 0));
             }
@@ -290,10 +290,10 @@ fn handshakes_come_through_losses_and_repetitions() {
             settings.connection_id = seed % 2 == 0;
             let own = &[7; 4][..if seed % 4 == 0 { 4 } else { 0 }];
             let mut line = Line::new(settings, own, 0.2, seed);
-            line.to_server(b"first");
+            line.tell_server(b"first");
             line.loss = 0.0;
-            line.to_server(b"ping");
-            line.to_device(b"pong");
+            line.tell_server(b"ping");
+            line.tell_device(b"pong");
         }
     }
 }
@@ -303,15 +303,15 @@ fn sessions_move_with_their_identifier_and_are_resumed_by_ticket() {
     for mode in MODES {
         for loss in [0.0, 0.2] {
             let mut line = Line::new(settings(mode), &[7; 3], loss, 5);
-            line.to_server(b"one");
+            line.tell_server(b"one");
             line.address.set_port(4_001);
-            line.to_server(b"two");
+            line.tell_server(b"two");
             assert_eq!(line.rebound, 1);
             line.client.forget();
-            line.to_server(b"three");
+            line.tell_server(b"three");
             line.loss = 0.0;
-            line.to_server(b"four");
-            line.to_device(b"pong");
+            line.tell_server(b"four");
+            line.tell_device(b"pong");
             assert!(line.resumed >= 1, "{mode:?} {loss} {:?}", line.events);
         }
     }
@@ -322,11 +322,11 @@ fn a_new_handshake_at_a_live_address_replaces_the_session_without_identifier() {
     let mut settings = settings(SecurityMode::Psk);
     settings.connection_id = false;
     let mut line = Line::new(settings, &[], 0.0, 5);
-    line.to_server(b"one");
+    line.tell_server(b"one");
     let first = line.session;
     line.client.forget();
-    line.to_server(b"two");
-    line.to_device(b"pong");
+    line.tell_server(b"two");
+    line.tell_device(b"pong");
     assert_ne!(line.session, first);
     assert_eq!(line.closed, 1);
 }
@@ -334,12 +334,12 @@ fn a_new_handshake_at_a_live_address_replaces_the_session_without_identifier() {
 #[test]
 fn both_sides_can_end_a_session() {
     let mut line = Line::new(settings(SecurityMode::Psk), &[], 0.0, 5);
-    line.to_server(b"one");
+    line.tell_server(b"one");
     assert!(line.server.close(line.session.unwrap(), &mut line.out));
     line.digest(&[]);
     while line.exchange() {}
     assert!(!line.client.is_up());
-    line.to_server(b"two");
+    line.tell_server(b"two");
     line.client.close();
     while line.exchange() {}
     assert_eq!(line.closed, 2);
