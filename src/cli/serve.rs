@@ -80,7 +80,8 @@ async fn run(effective: Effective, mut reload: Reload, dev: bool) -> anyhow::Res
         None => None,
     };
     let store: Arc<dyn Store> = Arc::new(open_store(&config.store.path)?);
-    if dev {
+    let (made_key, _) = server_keys::server_key_files(&config.store.path);
+    if dev && config.dtls.server_key == Some(made_key) {
         server_keys::ensure(&config.store.path)?;
     }
     let keys = Keys::load(&configuration::key_settings(config)).context("[dtls]")?;

@@ -5,6 +5,7 @@ use std::process::Command;
 use serde_json::json;
 
 use crate::peer::{CHANGED, PATIENCE, Peer, SILENCE};
+use crate::support::engine::Engine;
 use crate::support::secured::Secured;
 use crate::support::wait::until;
 
@@ -93,6 +94,14 @@ fn another_server_certificate_counts_for_handshakes_and_sessions_stay() {
     // And handshakes are made as before.
     let (_other, _) = Peer::registered(&server, "dev-2", true);
     assert_eq!(server.sessions(), 2.0);
+}
+
+#[test]
+fn the_development_form_makes_no_keys_where_some_are_configured() {
+    let server = Secured::start();
+    assert!(!server.engine.data().join("dtls").exists());
+    let other = Engine::start();
+    assert!(other.data().join("dtls/server_key.pem").exists());
 }
 
 fn put(server: &Secured, client: &serde_json::Value) {

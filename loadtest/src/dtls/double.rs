@@ -301,7 +301,12 @@ impl Server {
             match self.stream.ssl_read(&mut buffer) {
                 Ok(length) => self.received.push(buffer[..length].to_vec()),
                 Err(error) => {
-                    self.closed |= error.code() == ErrorCode::ZERO_RETURN;
+                    let ends = error.code() == ErrorCode::ZERO_RETURN;
+                    let said = self.stream.get_shutdown().contains(ShutdownState::SENT);
+                    self.closed |= ends;
+                    if ends && !said {
+                        self.close();
+                    }
                     return;
                 }
             }

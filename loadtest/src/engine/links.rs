@@ -37,6 +37,8 @@ struct Secure {
 /// The state of one device's session.
 enum Link {
     Down,
+    /// Ended by the device: the server's own close_notify is still to come (RFC 5246 §7.2.1).
+    Closed,
     Waiting,
     Handshaking(Box<Handshake>),
     /// In place, so that it does not lie between what handshakes leave behind.
@@ -187,6 +189,10 @@ impl Links {
             return Outcome::Nothing;
         };
         match &mut secure.links[index as usize] {
+            link @ Link::Closed => {
+                *link = Link::Down;
+                Outcome::Nothing
+            }
             Link::Down | Link::Waiting => {
                 counts.records_dropped += 1;
                 Outcome::Nothing
@@ -258,8 +264,10 @@ impl Links {
             // A session that cannot say so just ends.
             let protector = &mut secure.protector;
             out.put(index, |arena| drop(session.close(protector, arena)));
+            secure.links[index as usize] = Link::Closed;
+        } else {
+            secure.drop_link(index);
         }
-        secure.drop_link(index);
     }
 
     /// Whether the session of device `index` has an identifier of the server.
