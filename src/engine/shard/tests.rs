@@ -28,6 +28,7 @@ mod restart;
 mod rollout;
 mod supervision;
 mod tokens;
+mod updates;
 mod waiting;
 
 /// One shard and the time it lives in.

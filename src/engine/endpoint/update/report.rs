@@ -109,8 +109,15 @@ impl Update {
     }
 
     fn on_state(&mut self, state: u8, turn: &mut Turn<'_>) {
-        self.device.state = Some(state);
-        if self.ended || self.pausing || self.reached == Reached::Nothing {
+        let before = self.device.state.replace(state);
+        if self.ended || self.pausing {
+            return;
+        }
+        if self.reached == Reached::Nothing {
+            // What it was waited for may be over.
+            if before != Some(state) && self.asked.is_none() {
+                self.todo.get_or_insert(Step::ReadObject);
+            }
             return;
         }
         self.seen |= 1 << state.min(7);

@@ -97,6 +97,9 @@ pub(super) fn number(value: &Value) -> Option<u8> {
     match value {
         Value::Integer(number) => u8::try_from(*number).ok(),
         Value::Unsigned(number) => u8::try_from(*number).ok(),
+        Value::Float(number) if number.fract() == 0.0 && (0.0..256.0).contains(number) => {
+            Some(*number as u8)
+        }
         Value::String(text) => text.trim().parse().ok(),
         _ => None,
     }

@@ -14,7 +14,7 @@ use crate::proto::time::UnixMillis;
 
 /// A store in memory.
 #[derive(Debug, Default)]
-struct Memory {
+pub(super) struct Memory {
     records: Mutex<BTreeMap<u32, Vec<u8>>>,
     plans: Mutex<HashMap<u64, Vec<u8>>>,
     /// Slots written, in order.
@@ -77,7 +77,11 @@ fn observe(path: &str) -> PlannedStep {
 }
 
 /// A shard on what is stored, `later` milliseconds after the former one served last.
-fn start(memory: &Arc<Memory>, parts: ProfileParts, later: UnixMillis) -> (Bench, Restored) {
+pub(super) fn start(
+    memory: &Arc<Memory>,
+    parts: ProfileParts,
+    later: UnixMillis,
+) -> (Bench, Restored) {
     let mut bench = super::plans::bench(parts);
     let served_until = bench.now.wall;
     bench.now.wall += later;
