@@ -381,11 +381,13 @@ impl EngineHandle {
         }
     }
 
-    /// Forgets an endpoint: registration, observations, values. `false` when the engine does not hold it.
+    /// Forgets an endpoint: registration, observations, values, updates and what could be fetched for
+    /// them. `false` when the engine does not hold it.
     ///
     /// # Errors
     /// See [`summary`](Self::summary).
     pub async fn remove(&self, endpoint: &str) -> Result<bool, EngineError> {
+        self.inner.shared.updates.forget(endpoint);
         let Some(Home { shard, slot }) = self.inner.shared.directory.home(endpoint) else {
             return Ok(false);
         };
