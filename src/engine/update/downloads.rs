@@ -95,8 +95,10 @@ impl Updates {
         };
         self.downloads.remove(&gone.token);
         drop(of);
-        let empty = |_: &Box<str>, of: &[Option<Assignment>; 2]| of.iter().all(Option::is_none);
-        if self.assigned.remove_if(endpoint, empty).is_some() {
+        let emptied = self
+            .assigned
+            .remove_if(endpoint, |_, of| of.iter().all(Option::is_none));
+        if emptied.is_some() {
             self.count.fetch_sub(1, Relaxed);
         }
         true

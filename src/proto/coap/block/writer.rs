@@ -106,7 +106,7 @@ impl<B: AsRef<[u8]>> BodyWriter<B> {
     /// [`WriteError::TooManyBlocks`].
     pub fn resumed(body: B, szx: u8, offset: usize) -> Result<Self, WriteError> {
         let mut writer = Self::new(body, szx)?;
-        let fits = offset < writer.length() && offset % block_size(writer.szx) == 0;
+        let fits = offset < writer.length() && offset.is_multiple_of(block_size(writer.szx));
         // What no block starts at begins anew.
         writer.offset = if fits { offset } else { 0 };
         Ok(writer)
