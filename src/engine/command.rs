@@ -13,9 +13,10 @@ use super::endpoint::request::{DeviceOutcome, DeviceRequest};
 use super::peer::Session;
 use super::profiles::ProfileId;
 use super::trace::TracedMessage;
+use super::update::UpdateKind;
 use super::view::{
     AttributesView, DeviceContext, DeviceState, DeviceSummary, LogEntry, RegistrationView,
-    RolloutView, SecurityMode, TelemetryView,
+    RolloutView, SecurityMode, TelemetryView, UpdateView,
 };
 
 /// What a device list selects.
@@ -69,6 +70,12 @@ pub enum Command {
         slot: u32,
         endpoint: String,
         ticket: u64,
+    },
+    /// What an endpoint is to be updated to has changed.
+    LookAtUpdates {
+        slot: u32,
+        endpoint: String,
+        withdrawn: Option<UpdateKind>,
     },
     /// Adds to the transport log of an endpoint.
     Note {
@@ -137,6 +144,8 @@ pub enum Inspect {
     Registration(oneshot::Sender<Option<Box<RegistrationView>>>),
     /// What commands need to know; `None` as well while it is not registered.
     Context(oneshot::Sender<Option<DeviceContext>>),
+    /// Its updates.
+    Updates(oneshot::Sender<Option<Vec<UpdateView>>>),
     /// Latest telemetry values.
     Telemetry(oneshot::Sender<Option<TelemetryView>>),
     /// Client attributes.
@@ -171,6 +180,7 @@ impl Inspect {
             Self::Summary(reply) => drop(reply.send(None)),
             Self::Registration(reply) => drop(reply.send(None)),
             Self::Context(reply) => drop(reply.send(None)),
+            Self::Updates(reply) => drop(reply.send(None)),
             Self::Telemetry(reply) => drop(reply.send(None)),
             Self::Attributes(reply) => drop(reply.send(None)),
             Self::Log(_, reply) => drop(reply.send(None)),

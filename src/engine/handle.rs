@@ -20,9 +20,10 @@ use super::metrics::EngineMetrics;
 use super::profiles::{ProfileError, ProfileId};
 use super::shard::Shared;
 use super::trace::{Trace, TraceError};
+use super::update::{UpdateKind, UpdateTarget};
 use super::view::{
     AttributesView, DeviceContext, DeviceSummary, LogEntry, RegistrationView, RolloutView,
-    TelemetryView,
+    TelemetryView, UpdateView,
 };
 use crate::proto::dtls::ServerContexts;
 use crate::proto::lwm2m::model::ObjectModels;
@@ -227,6 +228,59 @@ impl EngineHandle {
         )
     }
 
+    /// Has a device updated, now or when it registers next. Assigning what is assigned already changes
+    /// nothing but where the bytes are. `false` when the engine does not hold the endpoint yet.
+    ///
+    /// # Errors
+    /// See [`summary`](Self::summary); the target is assigned nevertheless, and taken up at the next
+    /// Register.
+    pub fn assign_update(
+        &self,
+        endpoint: &str,
+        target: Arc<UpdateTarget>,
+    ) -> Result<bool, EngineError> {
+        self.inner.shared.updates.assign(endpoint, target);
+        self.look_at_updates(endpoint, None)
+    }
+
+    /// Takes an update back. One that runs is cancelled on the device where that is possible; an
+    /// installation that has begun goes on. `false` when the engine does not hold the endpoint.
+    ///
+    /// # Errors
+    /// As [`assign_update`](Self::assign_update).
+    pub fn withdraw_update(&self, endpoint: &str, kind: UpdateKind) -> Result<bool, EngineError> {
+        self.inner.shared.updates.withdraw(endpoint, kind);
+        self.look_at_updates(endpoint, Some(kind))
+    }
+
+    /// Updates of an endpoint and how far they are.
+    ///
+    /// # Errors
+    /// See [`summary`](Self::summary).
+    pub async fn updates(&self, endpoint: &str) -> Result<Option<Vec<UpdateView>>, EngineError> {
+        self.inspect(endpoint, Inspect::Updates).await
+    }
+
+    fn look_at_updates(
+        &self,
+        endpoint: &str,
+        withdrawn: Option<UpdateKind>,
+    ) -> Result<bool, EngineError> {
+        let Some(Home { shard, slot }) = self.inner.shared.directory.home(endpoint) else {
+            return Ok(false);
+        };
+        let endpoint = endpoint.to_owned();
+        self.send(
+            shard.into(),
+            Command::LookAtUpdates {
+                slot,
+                endpoint,
+                withdrawn,
+            },
+        )?;
+        Ok(true)
+    }
+
     /// Resolves when the device registers next.
     #[must_use]
     pub fn arrival(&self, endpoint: &str) -> oneshot::Receiver<()> {
@@ -339,11 +393,13 @@ impl EngineHandle {
         }
     }
 
-    /// Forgets an endpoint: registration, observations, values. `false` when the engine does not hold it.
+    /// Forgets an endpoint: registration, observations, values, updates and what could be fetched for
+    /// them. `false` when the engine does not hold it.
     ///
     /// # Errors
     /// See [`summary`](Self::summary).
     pub async fn remove(&self, endpoint: &str) -> Result<bool, EngineError> {
+        self.inner.shared.updates.forget(endpoint);
         let Some(Home { shard, slot }) = self.inner.shared.directory.home(endpoint) else {
             return Ok(false);
         };

@@ -36,6 +36,7 @@ use super::peer::{Peer, Session};
 use super::profiles::{KnownProfiles, Profiles};
 use super::slab::Slab;
 use super::trace::Tracing;
+use super::update::Updates;
 
 mod answers;
 mod bodies;
@@ -54,6 +55,7 @@ mod secure;
 mod standalone;
 mod tell;
 mod traces;
+mod updates;
 mod warm;
 
 #[cfg(test)]
@@ -81,6 +83,8 @@ pub struct Shared {
     pub directory: Directory,
     /// Makes and reads registration ids and tokens.
     pub keys: IdentityKey,
+    /// What devices are updated to, and what they fetch for it.
+    pub updates: Updates,
     /// Profiles, and power modes of devices.
     pub profiles: Profiles,
     /// Object definitions in force.

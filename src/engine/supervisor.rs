@@ -37,6 +37,7 @@ use super::persistence::{Persistence, Restored, StateError, StateStore};
 use super::profiles::{DEFAULT_PROFILE, Profiles};
 use super::shard::run::{Clock, Parts, ShardActor, Sockets};
 use super::shard::{Shard, Shared};
+use super::update::Updates;
 
 /// Why the engine did not start.
 #[derive(Debug, thiserror::Error)]
@@ -145,6 +146,7 @@ fn prepared(
     let shared = Arc::new(Shared {
         directory: Directory::new(unknown, keys),
         keys: IdentityKey::new(secret),
+        updates: Updates::new(&secret),
         profiles: Profiles::new(ProfilePlan::built_in_default()),
         models: Default::default(),
         credentials: Default::default(),

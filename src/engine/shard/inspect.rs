@@ -43,6 +43,11 @@ impl Shard {
                 endpoint,
                 ticket,
             } => self.cancel_request(slot, &endpoint, ticket),
+            Command::LookAtUpdates {
+                slot,
+                endpoint,
+                withdrawn,
+            } => self.look_at_updates(slot, &endpoint, withdrawn),
             Command::Note {
                 slot,
                 endpoint,
@@ -149,6 +154,9 @@ impl Shard {
                     plan: Arc::clone(surroundings.plan),
                 });
                 let _ = reply.send(context);
+            }
+            Inspect::Updates(reply) => {
+                let _ = reply.send(Some(describe::updates(core, &surroundings)));
             }
             Inspect::Telemetry(reply) => {
                 let _ = reply.send(Some(describe::telemetry(core, surroundings.plan)));
