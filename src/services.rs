@@ -7,6 +7,7 @@ pub mod engine;
 pub mod events;
 pub mod history;
 pub mod models;
+pub mod packages;
 pub mod profiles;
 pub mod provisioning;
 pub mod rpc;

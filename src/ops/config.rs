@@ -28,6 +28,8 @@ pub struct Config {
     pub store: Store,
     /// Who is let in.
     pub provisioning: Provisioning,
+    /// Firmware and software packages.
+    pub packages: Packages,
     /// The HTTP API.
     pub api: Api,
     /// Logs.
@@ -72,6 +74,13 @@ pub struct Provisioning {
     pub allow_unknown: bool,
     /// The profile of devices that name none.
     pub profile: String,
+}
+
+/// Firmware and software packages.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Packages {
+    /// Largest image in bytes.
+    pub max_bytes: u64,
 }
 
 /// The HTTP API.
@@ -134,6 +143,9 @@ impl Default for Config {
             provisioning: Provisioning {
                 allow_unknown: false,
                 profile: "default".to_owned(),
+            },
+            packages: Packages {
+                max_bytes: 512 << 20,
             },
             api: Api {
                 max_body: 1 << 20,

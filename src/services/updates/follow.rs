@@ -1,0 +1,130 @@
+//! Follows devices while something is assigned: who registered, whose update is over.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use futures_util::StreamExt;
+use futures_util::stream;
+use tokio::sync::broadcast::error::RecvError;
+use tokio::sync::watch;
+
+use super::record::{Outcome, kind_of};
+use super::{AT_ONCE, Inner, News, locked};
+use crate::services::engine::{Event, EventKind, UpdateStatus, UpdateView};
+use crate::services::packages::PackageType;
+
+/// All open updates are looked at this often, whatever was told: an engine that was busy is told
+/// again.
+const SWEEP_EVERY: Duration = Duration::from_secs(300);
+
+/// Follows until nobody wants it.
+pub(super) async fn run(inner: Arc<Inner>, mut stopped: watch::Receiver<()>) {
+    tokio::select! {
+        biased;
+        _ = stopped.changed() => {}
+        () = follow(inner) => {}
+    }
+}
+
+async fn follow(inner: Arc<Inner>) {
+    loop {
+        if !inner.is_wanted() {
+            inner.wanted.notified().await;
+            continue;
+        }
+        // Shards make events only while somebody listens.
+        let mut events = inner.engine.subscribe();
+        sweep(&inner).await;
+        let mut next_sweep = tokio::time::Instant::now() + SWEEP_EVERY;
+        while inner.is_wanted() {
+            tokio::select! {
+                event = events.recv() => match event {
+                    Ok(event) => take(&inner, &event).await,
+                    Err(RecvError::Lagged(_)) => sweep(&inner).await,
+                    // The engine has ended.
+                    Err(RecvError::Closed) => return,
+                },
+                () = tokio::time::sleep_until(next_sweep) => {
+                    sweep(&inner).await;
+                    next_sweep = tokio::time::Instant::now() + SWEEP_EVERY;
+                }
+            }
+        }
+    }
+}
+
+impl Inner {
+    fn is_wanted(&self) -> bool {
+        self.has_open() || self.has_profiles() || !locked(&self.watched).is_empty()
+    }
+}
+
+async fn take(inner: &Arc<Inner>, event: &Event) {
+    let endpoint = &event.endpoint;
+    match &event.kind {
+        EventKind::Registered { .. } => {
+            if locked(&inner.watched).remove(&**endpoint) {
+                inner.tell(News::Registered(endpoint.clone()));
+            }
+            if inner.is_open(endpoint) || inner.has_profiles() {
+                look(inner, endpoint).await;
+            }
+        }
+        EventKind::Update {
+            kind,
+            package,
+            state,
+            reason,
+            ended: true,
+            ..
+        } => end(inner, endpoint, kind, package, state, reason.as_deref()).await,
+        _ => {}
+    }
+}
+
+async fn look(inner: &Arc<Inner>, endpoint: &str) {
+    if let Err(error) = inner.look_at(endpoint).await {
+        tracing::debug!(endpoint, %error, "an assignment is looked at again later");
+    }
+}
+
+async fn end(
+    inner: &Arc<Inner>,
+    endpoint: &str,
+    kind: &str,
+    package: &str,
+    state: &str,
+    reason: Option<&str>,
+) {
+    let both = [PackageType::Firmware, PackageType::Software];
+    let Some(kind) = both.into_iter().find(|one| kind_of(*one).name() == kind) else {
+        return;
+    };
+    let outcome = if state == UpdateStatus::Updated.name() {
+        Outcome::Updated
+    } else {
+        Outcome::failed(reason.unwrap_or("the device gave no reason"))
+    };
+    if let Err(error) = inner.end(endpoint, kind, package, outcome).await {
+        tracing::warn!(endpoint, %error, "the end of an update is noted later");
+    }
+}
+
+/// Looks at everything that is open: what events were about may have been missed.
+async fn sweep(inner: &Arc<Inner>) {
+    let looks = inner.all_open().into_iter().map(|endpoint| async move {
+        let shown = inner.engine.updates(&endpoint).await.ok().flatten();
+        for update in shown.into_iter().flatten().filter(|update| update.ended) {
+            let UpdateView { kind, package, state, reason, .. } = &update;
+            end(inner, &endpoint, kind, package, state, reason.as_deref()).await;
+        }
+        look(inner, &endpoint).await;
+    });
+    stream::iter(looks).buffer_unordered(AT_ONCE).count().await;
+    for profile in inner.assigned_profiles() {
+        inner.look_at_profile(&profile).await;
+    }
+    if !locked(&inner.watched).is_empty() {
+        inner.tell(News::Missed);
+    }
+}
