@@ -19,6 +19,7 @@ pub mod shard;
 mod slab;
 mod supervisor;
 pub mod trace;
+pub mod update;
 pub mod view;
 
 pub use config::EngineConfig;

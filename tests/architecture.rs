@@ -31,6 +31,7 @@ const MAY_NAME: &[(&str, &[&str])] = &[
     ("engine/endpoint/snapshot", &["proto"]),
     ("engine/endpoint/reply.rs", &["proto"]),
     ("engine/endpoint/request.rs", &["proto"]),
+    ("engine/endpoint/update", &["proto"]),
     ("engine/endpoint/values.rs", &["proto"]),
     ("services", &["engine", "proto", "services"]),
     ("store", &["services", "store"]),
@@ -92,7 +93,12 @@ const ONLY_IN: &[(&str, &[&str])] = &[
     ),
     (
         "dashmap",
-        &["engine/arrivals.rs", "engine/directory.rs", "services"],
+        &[
+            "engine/arrivals.rs",
+            "engine/directory.rs",
+            "engine/update/downloads.rs",
+            "services",
+        ],
     ),
 ];
 

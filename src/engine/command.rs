@@ -7,7 +7,7 @@ use super::endpoint::request::{DeviceOutcome, DeviceRequest};
 use super::trace::TracedMessage;
 use super::view::{
     AttributesView, DeviceContext, DeviceState, DeviceSummary, LogEntry, RegistrationView,
-    SecurityMode, TelemetryView,
+    SecurityMode, TelemetryView, UpdateView,
 };
 
 /// What a device list selects.
@@ -62,6 +62,8 @@ pub enum Command {
         endpoint: String,
         ticket: u64,
     },
+    /// What an endpoint is to be updated to has changed.
+    LookAtUpdates { slot: u32, endpoint: String },
     /// Adds to the transport log of an endpoint.
     Note {
         slot: u32,
@@ -108,6 +110,8 @@ pub enum Inspect {
     Registration(oneshot::Sender<Option<Box<RegistrationView>>>),
     /// What commands need to know; `None` as well while it is not registered.
     Context(oneshot::Sender<Option<DeviceContext>>),
+    /// Its updates.
+    Updates(oneshot::Sender<Option<Vec<UpdateView>>>),
     /// Latest telemetry values.
     Telemetry(oneshot::Sender<Option<TelemetryView>>),
     /// Client attributes.
@@ -142,6 +146,7 @@ impl Inspect {
             Self::Summary(reply) => drop(reply.send(None)),
             Self::Registration(reply) => drop(reply.send(None)),
             Self::Context(reply) => drop(reply.send(None)),
+            Self::Updates(reply) => drop(reply.send(None)),
             Self::Telemetry(reply) => drop(reply.send(None)),
             Self::Attributes(reply) => drop(reply.send(None)),
             Self::Log(_, reply) => drop(reply.send(None)),

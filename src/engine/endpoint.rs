@@ -26,4 +26,5 @@ pub mod snapshot;
 mod steps;
 mod telemetry;
 mod types;
+pub mod update;
 pub mod values;

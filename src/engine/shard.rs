@@ -33,6 +33,7 @@ use super::newcomers::Newcomers;
 use super::profiles::{KnownProfiles, Profiles};
 use super::slab::Slab;
 use super::trace::Tracing;
+use super::update::Updates;
 
 mod answers;
 mod dispatch;
@@ -48,6 +49,7 @@ pub(super) mod run;
 mod standalone;
 mod tell;
 mod traces;
+mod updates;
 mod warm;
 
 #[cfg(test)]
@@ -75,6 +77,8 @@ pub struct Shared {
     pub directory: Directory,
     /// Makes and reads registration ids and tokens.
     pub keys: IdentityKey,
+    /// What devices are updated to, and what they fetch for it.
+    pub updates: Updates,
     /// Profiles, and power modes of devices.
     pub profiles: Profiles,
     /// Object definitions in force.

@@ -34,6 +34,7 @@ use super::persistence::{Persistence, Restored, StateError, StateStore};
 use super::profiles::{DEFAULT_PROFILE, Profiles};
 use super::shard::run::{Clock, Parts, ShardActor};
 use super::shard::{Shard, Shared};
+use super::update::Updates;
 
 /// Why the engine did not start.
 #[derive(Debug, thiserror::Error)]
@@ -130,6 +131,7 @@ fn prepared(
     let shared = Arc::new(Shared {
         directory: Directory::new(unknown, keys),
         keys: IdentityKey::new(secret),
+        updates: Updates::new(&secret),
         profiles: Profiles::new(ProfilePlan::built_in_default()),
         models: Default::default(),
         arrivals: Default::default(),

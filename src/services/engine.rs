@@ -21,9 +21,12 @@ pub use crate::engine::persistence::{
     Begun, Fate, Read, Restored, StateBatch, StateError, StateStore,
 };
 pub use crate::engine::trace::{Trace, TraceError, TracedMessage};
+pub use crate::engine::update::{
+    Image, Source, Strategy, Timeouts, UpdateKind, UpdateStatus, UpdateTarget,
+};
 pub use crate::engine::view::{
     AttributesView, DeviceContext, DeviceState, DeviceSummary, LogEntry, RegistrationView,
-    SecurityMode, TelemetryView, TimedValue,
+    SecurityMode, TelemetryView, TimedValue, UpdateView,
 };
 pub use crate::engine::{Admission, Cursor, EngineError, ProfileError, ProfileId};
 use crate::proto::lwm2m::model::ObjectModels;
@@ -71,6 +74,25 @@ pub trait Engine: Send + Sync + 'static {
     /// # Errors
     /// The shard is busy or the engine stops.
     fn cancel_request(&self, endpoint: &str, ticket: u64) -> Result<(), EngineError>;
+
+    /// Has a device updated, now or when it registers next; stays assigned until it is withdrawn.
+    /// `false` when the engine does not hold the endpoint yet. Assigned again after a restart, best
+    /// before the engine runs: running updates go on.
+    ///
+    /// # Errors
+    /// The shard is busy or the engine stops. The target is assigned nevertheless and taken up when
+    /// the device registers next; assigning it again does no harm.
+    fn assign_update(&self, endpoint: &str, target: Arc<UpdateTarget>)
+    -> Result<bool, EngineError>;
+
+    /// Takes an update back; one that runs is cancelled where that is possible.
+    ///
+    /// # Errors
+    /// As [`Self::assign_update`].
+    fn withdraw_update(&self, endpoint: &str, kind: UpdateKind) -> Result<bool, EngineError>;
+
+    /// Updates of an endpoint and how far they are.
+    fn updates<'a>(&'a self, endpoint: &'a str) -> Answer<'a, Option<Vec<UpdateView>>>;
 
     /// Resolves when the device registers next.
     fn arrival(&self, endpoint: &str) -> oneshot::Receiver<()>;
@@ -173,6 +195,22 @@ impl Engine for crate::engine::EngineHandle {
 
     fn cancel_request(&self, endpoint: &str, ticket: u64) -> Result<(), EngineError> {
         self.cancel_request(endpoint, ticket)
+    }
+
+    fn assign_update(
+        &self,
+        endpoint: &str,
+        target: Arc<UpdateTarget>,
+    ) -> Result<bool, EngineError> {
+        self.assign_update(endpoint, target)
+    }
+
+    fn withdraw_update(&self, endpoint: &str, kind: UpdateKind) -> Result<bool, EngineError> {
+        self.withdraw_update(endpoint, kind)
+    }
+
+    fn updates<'a>(&'a self, endpoint: &'a str) -> Answer<'a, Option<Vec<UpdateView>>> {
+        self.updates(endpoint).boxed()
     }
 
     fn arrival(&self, endpoint: &str) -> oneshot::Receiver<()> {

@@ -16,7 +16,8 @@ use rookery::services::engine::{
     Admission, Answer, AttributesView, Cursor, DeviceContext, DeviceFilter, DeviceOutcome,
     DeviceRequest, DeviceState, DeviceSummary, Engine, EngineError, EnginePage, Event, LogEntry,
     Measured, PendingRequest, ProfileError, ProfileId, ProfileParts, RegistrationView,
-    SecurityMode, Severity, TelemetryView, Trace, TraceError, TracedMessage,
+    SecurityMode, Severity, TelemetryView, Trace, TraceError, TracedMessage, UpdateKind,
+    UpdateTarget, UpdateView,
 };
 use tokio::sync::{broadcast, mpsc, oneshot};
 use tokio_stream::wrappers::UnboundedReceiverStream;
@@ -51,6 +52,10 @@ pub struct FakeEngine {
     pub noted: Mutex<Vec<(String, LogEntry)>>,
     /// The one trace there can be.
     pub traced: Mutex<Option<mpsc::Sender<TracedMessage>>>,
+    /// Updates assigned, in order.
+    pub assigned_updates: Mutex<Vec<(String, Arc<UpdateTarget>)>>,
+    /// Updates withdrawn, in order.
+    pub withdrawn_updates: Mutex<Vec<(String, UpdateKind)>>,
     followed: Mutex<BTreeSet<String>>,
     arrivals: Mutex<Option<mpsc::UnboundedSender<Box<str>>>>,
 }
@@ -70,6 +75,8 @@ impl FakeEngine {
             measured: Mutex::default(),
             noted: Mutex::default(),
             traced: Mutex::default(),
+            assigned_updates: Mutex::default(),
+            withdrawn_updates: Mutex::default(),
             followed: Mutex::default(),
             arrivals: Mutex::default(),
         }
@@ -238,6 +245,27 @@ impl Engine for FakeEngine {
 
     fn cancel_request(&self, _endpoint: &str, _ticket: u64) -> Result<(), EngineError> {
         Ok(())
+    }
+
+    fn assign_update(
+        &self,
+        endpoint: &str,
+        target: Arc<UpdateTarget>,
+    ) -> Result<bool, EngineError> {
+        let mut assigned = self.assigned_updates.lock().unwrap();
+        assigned.push((endpoint.to_owned(), target));
+        Ok(self.find(endpoint).is_some())
+    }
+
+    fn withdraw_update(&self, endpoint: &str, kind: UpdateKind) -> Result<bool, EngineError> {
+        let mut withdrawn = self.withdrawn_updates.lock().unwrap();
+        withdrawn.push((endpoint.to_owned(), kind));
+        Ok(self.find(endpoint).is_some())
+    }
+
+    fn updates<'a>(&'a self, endpoint: &'a str) -> Answer<'a, Option<Vec<UpdateView>>> {
+        let updates = |held: Held| held.registration.map_or(Vec::new(), |shown| shown.updates);
+        self.answer(self.find(endpoint).map(updates))
     }
 
     fn arrival(&self, endpoint: &str) -> oneshot::Receiver<()> {

@@ -24,6 +24,8 @@ use super::registration::{RegisterRequest, Registration};
 use super::reply::Reply;
 use super::request::DeviceRequest;
 use super::steps;
+use super::update::Updates;
+use super::update::target::Assignment;
 use super::values::LatestValues;
 
 /// State of one device, whether or not it is registered.
@@ -36,6 +38,7 @@ pub struct EndpointCore {
     pub(super) values: LatestValues,
     pub(super) problems: Problems,
     pub(super) conversation: Option<Box<Conversation>>,
+    pub(super) updates: Updates,
     pub(super) last_seen: Tick,
     pub(super) mids: MidSequence,
     /// Goes on over registrations: a token holds half of a registration's salt only, and a
@@ -104,6 +107,8 @@ pub enum Input<'a> {
         /// What it was before.
         old: &'a ProfilePlan,
     },
+    /// What the device is assigned: firmware, software.
+    Updates([Option<Assignment>; 2]),
     /// Somebody wants it no more.
     CancelCommand {
         /// The command.
@@ -168,6 +173,7 @@ impl EndpointCore {
             values: LatestValues::default(),
             problems: Problems::default(),
             conversation: None,
+            updates: Updates::default(),
             last_seen: Tick::ZERO,
             mids,
             next_token: 0,
@@ -233,6 +239,7 @@ impl EndpointCore {
             // What follows from it is asked after the input that the endpoint is run for.
             Input::NewPlan { old } => return self.on_new_plan(old, turn),
             Input::Command { ticket, request } => self.on_command(ticket, request, turn),
+            Input::Updates(assigned) => self.on_updates(assigned, turn),
             Input::CancelCommand { ticket } => self.on_cancel_command(ticket, turn),
         }
         self.proceed(turn);

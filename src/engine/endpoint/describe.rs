@@ -7,7 +7,7 @@ use serde_json::{Value as Json, json as object};
 
 use crate::engine::view::{
     AttributesView, CommandView, DeviceState, DeviceSummary, ObjectView, ObservationView,
-    ProblemView, RegistrationView, SecurityMode, TelemetryView, TimedValue,
+    ProblemView, RegistrationView, SecurityMode, TelemetryView, TimedValue, UpdateView,
 };
 use crate::proto::lwm2m::Value;
 use crate::proto::lwm2m::operation::Operation;
@@ -114,7 +114,14 @@ pub fn registration(core: &EndpointCore, around: &Surroundings<'_>) -> Registrat
         observations: observations(core, around.plan),
         active: around.active,
         problems: core.problems.iter().map(problem).collect(),
+        updates: updates(core, around),
     }
+}
+
+/// Updates and how far they are.
+#[must_use]
+pub fn updates(_core: &EndpointCore, _around: &Surroundings<'_>) -> Vec<UpdateView> {
+    Vec::new()
 }
 
 /// Latest telemetry by key.

@@ -43,6 +43,7 @@ impl Shard {
                 endpoint,
                 ticket,
             } => self.cancel_request(slot, &endpoint, ticket),
+            Command::LookAtUpdates { slot, endpoint } => self.look_at_updates(slot, &endpoint),
             Command::Note {
                 slot,
                 endpoint,
@@ -137,6 +138,9 @@ impl Shard {
                     plan: Arc::clone(surroundings.plan),
                 });
                 let _ = reply.send(context);
+            }
+            Inspect::Updates(reply) => {
+                let _ = reply.send(Some(describe::updates(core, &surroundings)));
             }
             Inspect::Telemetry(reply) => {
                 let _ = reply.send(Some(describe::telemetry(core, surroundings.plan)));

@@ -197,7 +197,7 @@ pub(super) fn changes(input: &Input<'_>) -> bool {
             Route::Update | Route::Acknowledgement => false,
         },
         Input::Command { .. } | Input::NewPlan { .. } => true,
-        Input::Timer | Input::CancelCommand { .. } => false,
+        Input::Timer | Input::CancelCommand { .. } | Input::Updates(_) => false,
     }
 }
 

@@ -110,7 +110,7 @@ impl Shard {
         })
     }
 
-    fn command_endpoint(&mut self, slot: u32, command: Input<'static>) {
+    pub(super) fn command_endpoint(&mut self, slot: u32, command: Input<'static>) {
         let Some(entry) = self.endpoints.get_mut(slot) else {
             return;
         };

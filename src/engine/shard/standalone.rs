@@ -13,6 +13,7 @@ use crate::engine::event::Event;
 use crate::engine::handoff::{self, Handoffs, Inlet};
 use crate::engine::metrics::ShardMetrics;
 use crate::engine::profiles::{DEFAULT_PROFILE, Profiles};
+use crate::engine::update::Updates;
 
 use super::{Shard, Shared};
 
@@ -85,6 +86,7 @@ fn share(config: EngineConfig, plan: ProfilePlan, seed: u64) -> Arc<Shared> {
     Arc::new(Shared {
         directory: Directory::new(unknown, (rng.u64(..), rng.u64(..))),
         keys: IdentityKey::new(secret),
+        updates: Updates::new(&secret),
         profiles: Profiles::new(plan),
         models: Default::default(),
         arrivals: Default::default(),

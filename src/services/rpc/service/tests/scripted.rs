@@ -21,7 +21,7 @@ use crate::services::engine::{
     Admission, Answer, AttributesView, Cursor, DeviceAnswer, DeviceContext, DeviceFilter,
     DeviceOutcome, DeviceRequest, DeviceSummary, Engine, EngineError, EnginePage, Event, LogEntry,
     Measured, PendingRequest, ProfileError, ProfileId, ProfileParts, RegistrationView,
-    RequestError, Severity, TelemetryView, Trace, TraceError,
+    RequestError, Severity, TelemetryView, Trace, TraceError, UpdateKind, UpdateTarget, UpdateView,
 };
 use crate::services::models::Models;
 use crate::services::profiles::{ProfileSettings, Profiles, ServerPorts};
@@ -239,6 +239,18 @@ impl Engine for Scripted {
     fn cancel_request(&self, _: &str, ticket: u64) -> Result<(), EngineError> {
         self.cancelled.lock().unwrap().push(ticket);
         Ok(())
+    }
+
+    fn assign_update(&self, _: &str, _: Arc<UpdateTarget>) -> Result<bool, EngineError> {
+        Ok(false)
+    }
+
+    fn withdraw_update(&self, _: &str, _: UpdateKind) -> Result<bool, EngineError> {
+        Ok(false)
+    }
+
+    fn updates<'a>(&'a self, _: &'a str) -> Answer<'a, Option<Vec<UpdateView>>> {
+        ready(Ok(None)).boxed()
     }
 
     fn arrival(&self, endpoint: &str) -> oneshot::Receiver<()> {
