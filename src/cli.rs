@@ -8,6 +8,7 @@ mod data_directory;
 mod devices;
 mod listeners;
 mod models;
+mod packages;
 mod profiles;
 mod rpc;
 mod run;

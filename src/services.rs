@@ -1,6 +1,7 @@
 //! What the product does with devices and their values.
 
 pub mod attributes;
+pub mod campaigns;
 pub mod devices;
 pub mod endpoint_locks;
 pub mod engine;
@@ -13,3 +14,4 @@ pub mod provisioning;
 pub mod rpc;
 pub mod storage;
 pub mod tokens;
+pub mod updates;

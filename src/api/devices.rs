@@ -128,6 +128,7 @@ pub(super) async fn remove(
         state.rpc.forget(&endpoint).await?;
         state.attributes.forget(&endpoint).await?;
         state.history.forget(&endpoint).await?;
+        state.updates.forget(&endpoint).await?;
     }
     deleted?;
     Ok(StatusCode::NO_CONTENT)

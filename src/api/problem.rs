@@ -17,7 +17,7 @@ use crate::services::rpc::RpcError;
 use crate::services::storage::StoreError;
 use crate::services::tokens::TokenError;
 
-mod packages;
+mod updates;
 
 macro_rules! problem_kinds {
     ($($(#[$doc:meta])* $kind:ident $status:ident $name:literal $title:literal,)+) => {
@@ -91,6 +91,10 @@ problem_kinds! {
     RpcNotFound NOT_FOUND "rpc-not-found" "There is no such command",
     /// There is no such package.
     PackageNotFound NOT_FOUND "package-not-found" "There is no such package",
+    /// There is no such campaign.
+    CampaignNotFound NOT_FOUND "campaign-not-found" "There is no such campaign",
+    /// No package is assigned.
+    NothingAssigned NOT_FOUND "nothing-assigned" "No package is assigned",
     /// The route does not have this method.
     MethodNotAllowed METHOD_NOT_ALLOWED "method-not-allowed" "The route does not have this method",
     /// There are as many tokens as there may be.
@@ -109,6 +113,10 @@ problem_kinds! {
     PackageExists CONFLICT "package-exists" "There is such a package already",
     /// Devices, profiles or campaigns need the package.
     PackageInUse CONFLICT "package-in-use" "The package is in use",
+    /// The campaign is not in a state in which that is possible.
+    CampaignState CONFLICT "campaign-state" "The campaign is not in a state for that",
+    /// There are as many campaigns as there may be.
+    TooManyCampaigns CONFLICT "too-many-campaigns" "There are too many campaigns",
     /// There are as many packages as there may be.
     TooManyPackages CONFLICT "too-many-packages" "There are too many packages",
     /// The body or a line of it is too large.
@@ -129,6 +137,8 @@ problem_kinds! {
     ChecksumMismatch UNPROCESSABLE_ENTITY "checksum-mismatch" "The checksum is not that of the image",
     /// There is no such package, or it is of the other type.
     UnknownPackage UNPROCESSABLE_ENTITY "unknown-package" "There is no such package for this",
+    /// A campaign is not as it must be.
+    InvalidCampaign UNPROCESSABLE_ENTITY "invalid-campaign" "The campaign is not accepted",
     /// The body names another endpoint than the path.
     EndpointMismatch UNPROCESSABLE_ENTITY "endpoint-mismatch" "The body names another endpoint",
     /// There is no such profile.

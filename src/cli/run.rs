@@ -7,7 +7,9 @@ use anyhow::Context;
 use super::arguments::{
     Arguments, Command, DevicesCommand, ModelsCommand, ProfilesCommand, StoreCommand,
 };
-use super::{check_config, devices, models, profiles, rpc, serve, store, terminal, tokens};
+use super::{
+    check_config, devices, models, packages, profiles, rpc, serve, store, terminal, tokens,
+};
 
 /// Does what `arguments` say. An error is for the caller to print.
 pub(crate) fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
@@ -33,6 +35,7 @@ pub(crate) fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
         Command::Profiles {
             command: ProfilesCommand::Import { file, name, place },
         } => short_runtime()?.block_on(profiles::import(&file, name, &place)),
+        Command::Packages { command } => short_runtime()?.block_on(packages::run(command)),
         Command::Store { command } => short_runtime()?.block_on(async {
             match command {
                 StoreCommand::Check { place } => store::check(&place),

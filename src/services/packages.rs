@@ -11,7 +11,7 @@ use tokio::sync::{Mutex, Semaphore};
 use super::devices::CursorError;
 use super::engine::Image;
 use super::rpc::Clock;
-use super::storage::{self, Change, Store, StoreError, Table};
+use super::storage::{self, Change, Store, Table};
 
 mod checksum;
 mod error;
@@ -67,13 +67,9 @@ impl Packages {
         let mut known = BTreeMap::new();
         let mut after: Option<String> = None;
         loop {
-            let page = storage::scan::<Package>(
-                store.as_ref(),
-                Table::Packages,
-                after.as_deref(),
-                CHUNK,
-            )
-            .await?;
+            let page =
+                storage::scan::<Package>(store.as_ref(), Table::Packages, after.as_deref(), CHUNK)
+                    .await?;
             let records = page.records.into_iter();
             known.extend(records.map(|(id, package)| (id, Arc::new(package))));
             after = page.resume_after;
@@ -177,7 +173,11 @@ impl Packages {
     ///
     /// # Errors
     /// It is refused, or the store failed.
-    pub async fn refer(&self, package: NewPackage, url: String) -> Result<Arc<Package>, PackageError> {
+    pub async fn refer(
+        &self,
+        package: NewPackage,
+        url: String,
+    ) -> Result<Arc<Package>, PackageError> {
         package.check()?;
         record::check_url(&url)?;
         let _changing = self.changing.lock().await;

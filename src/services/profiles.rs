@@ -35,6 +35,7 @@ pub use error::{ProfilesError, check_name};
 pub use findings::{Faults, Finding};
 pub use history::History;
 pub use power::device_power_mode;
+pub use settings::UpdateSettings;
 pub use view::{KnownProfiles, ProfilePage, ProfileSummary, PutProfile, PutResult};
 
 use configuration::Configuration;
@@ -95,6 +96,7 @@ struct Entry {
     id: ProfileId,
     parts: ProfileParts,
     history: History,
+    updates: UpdateSettings,
     summary: ProfileSummary,
 }
 
@@ -160,6 +162,14 @@ impl Profiles {
         self.entries()
             .get(name)
             .map_or(History::None, |entry| entry.history)
+    }
+
+    /// How its devices are updated; as ThingsBoard's defaults say when there is no such profile.
+    #[must_use]
+    pub fn update_settings(&self, name: &str) -> UpdateSettings {
+        let entries = self.entries();
+        let entry = entries.get(name);
+        entry.map_or_else(UpdateSettings::default, |entry| entry.updates.clone())
     }
 
     /// The profile of devices that name none.
@@ -368,6 +378,7 @@ impl Profiles {
                 id,
                 parts,
                 history: configuration.extensions.history,
+                updates: configuration.updates,
                 summary,
             };
             entries.insert(name, entry);

@@ -14,7 +14,7 @@ use super::engine::{Engine, EngineError};
 use super::packages::{Package, PackageError, PackageType, Packages};
 use super::profiles::{Profiles, ProfilesError};
 use super::rpc::Clock;
-use super::storage::{self, Change, Store, StoreError, Table};
+use super::storage::{self, Store, StoreError, Table};
 
 mod assign;
 mod follow;
@@ -23,6 +23,7 @@ mod record;
 mod show;
 mod target;
 
+pub(in crate::services) use assign::Begun;
 pub use record::{AssignedBy, Ended, Outcome};
 pub use show::{DeviceUpdate, ProfileUpdate};
 
@@ -52,7 +53,9 @@ pub enum UpdatesError {
     #[error(transparent)]
     Profile(#[from] ProfilesError),
     /// The body names a package that there is not.
-    #[error("there is no package \"{id}\"; `rookery packages list` or GET /api/v1/packages names them")]
+    #[error(
+        "there is no package \"{id}\"; `rookery packages list` or GET /api/v1/packages names them"
+    )]
     UnknownPackage {
         /// The id.
         id: String,
@@ -175,7 +178,9 @@ impl Updates {
 
     /// Keeps a package from being deleted while a campaign needs it.
     pub(super) fn claim(&self, package: &str) {
-        *locked(&self.inner.claimed).entry(package.to_owned()).or_default() += 1;
+        *locked(&self.inner.claimed)
+            .entry(package.to_owned())
+            .or_default() += 1;
     }
 
     /// Takes one [`Self::claim`] back.
@@ -219,11 +224,15 @@ impl Updates {
         }
         inner.packages.delete(id).await?;
         for profile in profiles {
-            inner.put_profile(&profile, package.package_type, None).await?;
+            inner
+                .put_profile(&profile, package.package_type, None)
+                .await?;
         }
         for endpoint in devices {
             let ended = Outcome::failed("the package was deleted");
-            inner.end(&endpoint, package.package_type, id, ended).await?;
+            inner
+                .end(&endpoint, package.package_type, id, ended)
+                .await?;
         }
         Ok(())
     }
@@ -234,8 +243,12 @@ impl Inner {
         let mut after: Option<String> = None;
         loop {
             let (store, table) = (self.store.as_ref(), Table::ProfileUpdates);
-            let page = storage::scan::<ProfileRecord>(store, table, after.as_deref(), CHUNK).await?;
-            let mut of_profiles = self.of_profiles.write().unwrap_or_else(PoisonError::into_inner);
+            let page =
+                storage::scan::<ProfileRecord>(store, table, after.as_deref(), CHUNK).await?;
+            let mut of_profiles = self
+                .of_profiles
+                .write()
+                .unwrap_or_else(PoisonError::into_inner);
             of_profiles.extend(page.records);
             drop(of_profiles);
             after = page.resume_after;
@@ -265,11 +278,7 @@ impl Inner {
         }
     }
 
-    fn package(
-        &self,
-        id: &str,
-        wanted: Option<PackageType>,
-    ) -> Result<Arc<Package>, UpdatesError> {
+    fn package(&self, id: &str, wanted: Option<PackageType>) -> Result<Arc<Package>, UpdatesError> {
         let package = self.packages.get(id);
         let package = package.map_err(|_| UpdatesError::UnknownPackage { id: id.to_owned() })?;
         match wanted {

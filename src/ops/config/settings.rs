@@ -184,8 +184,8 @@ pub(super) const SETTINGS: &[Setting] = &[
         get: |config| config.packages.max_bytes.to_string(),
         set: |config, given| {
             given
-                .integer(1..=u32::MAX.into())
-                .map(|value| config.packages.max_bytes = value)
+                .integer(1..=u32::MAX as usize)
+                .map(|value| config.packages.max_bytes = value as u64)
         },
     },
     Setting {

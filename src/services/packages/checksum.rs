@@ -162,8 +162,16 @@ mod tests {
             (Algorithm::Crc32, b"", "00000000"),
             (Algorithm::Murmur3_32, b"", "00000000"),
             (Algorithm::Murmur3_32, FOX, "23f74f2e"),
-            (Algorithm::Murmur3_128, b"", "00000000000000000000000000000000"),
-            (Algorithm::Murmur3_128, FOX, "6c1b07bc7bbc4be347939ac4a93c437a"),
+            (
+                Algorithm::Murmur3_128,
+                b"",
+                "00000000000000000000000000000000",
+            ),
+            (
+                Algorithm::Murmur3_128,
+                FOX,
+                "6c1b07bc7bbc4be347939ac4a93c437a",
+            ),
         ];
         for (algorithm, bytes, expected) in cases {
             let checksum = algorithm.of(bytes).unwrap();

@@ -34,7 +34,9 @@ pub enum PackageError {
     #[error("there are {MAX_PACKAGES} packages already: delete one first")]
     TooMany,
     /// Devices, profiles or campaigns need the package.
-    #[error("the package is in use by {users}; with force=true it goes all the same, and updates to it fail")]
+    #[error(
+        "the package is in use by {users}; with force=true it goes all the same, and updates to it fail"
+    )]
     InUse {
         /// By whom, in words.
         users: String,
@@ -50,7 +52,9 @@ pub enum PackageError {
         wanted: PackageType,
     },
     /// The image is too large.
-    #[error("the image has more than {limit} bytes, the most that is accepted (`max_bytes` under [packages])")]
+    #[error(
+        "the image has more than {limit} bytes, the most that is accepted (`max_bytes` under [packages])"
+    )]
     TooLarge {
         /// Accepted bytes.
         limit: u64,

@@ -49,8 +49,9 @@ impl Place {
     fn is_used(self: &Arc<Self>) -> bool {
         // Somebody waits for it, or has it.
         Arc::strong_count(self) > 1
-            || self.0.try_lock().is_ok_and(|image| {
-                image.as_ref().is_some_and(|image| image.strong_count() > 0)
-            })
+            || self
+                .0
+                .try_lock()
+                .is_ok_and(|image| image.as_ref().is_some_and(|image| image.strong_count() > 0))
     }
 }

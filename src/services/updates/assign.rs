@@ -9,9 +9,10 @@ use super::record::{DeviceRecord, Ended, OfProfile, Outcome, Own, kind_of};
 use super::target::target;
 use super::{AT_ONCE, Inner, News, Updates, UpdatesError};
 use crate::services::devices::ListQuery;
-use crate::services::engine::{DeviceFilter, DeviceState, DeviceSummary, UpdateTarget};
+use crate::services::engine::{DeviceFilter, DeviceState, DeviceSummary, UpdateTarget, UpdateView};
 use crate::services::packages::PackageType;
 use crate::services::profiles::ProfilesError;
+use crate::services::storage::StoreError;
 
 const BOTH: [PackageType; 2] = [PackageType::Firmware, PackageType::Software];
 
@@ -57,7 +58,9 @@ impl Updates {
     ) -> Result<Begun, UpdatesError> {
         self.inner.package(package, Some(kind))?;
         self.inner.devices.require(endpoint).await?;
-        self.inner.assign(endpoint, kind, package, Some(campaign)).await
+        self.inner
+            .assign(endpoint, kind, package, Some(campaign))
+            .await
     }
 
     /// Takes back what a device itself is assigned; its profile's counts again then.
@@ -70,6 +73,25 @@ impl Updates {
             return Ok(());
         }
         Err(nothing(kind, format!("device \"{endpoint}\"")))
+    }
+
+    /// How an update that a campaign began stands: `None` when the device is assigned something else
+    /// by now, `Some(None)` while it is not over.
+    pub(in crate::services) async fn outcome_for(
+        &self,
+        campaign: &str,
+        endpoint: &str,
+        kind: PackageType,
+    ) -> Result<Option<Option<Outcome>>, StoreError> {
+        let record = self.inner.read(endpoint).await?;
+        let slot = record.of(kind);
+        let own = slot.own.as_ref();
+        let own = own.filter(|own| own.campaign.as_deref() == Some(campaign));
+        Ok(own.map(|own| {
+            let ended = slot.ended.as_ref();
+            let ended = ended.filter(|ended| ended.package == own.package);
+            ended.map(|ended| ended.outcome.clone())
+        }))
     }
 
     /// Takes back what a campaign began on a device.
@@ -154,7 +176,11 @@ impl Updates {
             if record.of(kind).given.is_some() {
                 inner.withdraw(endpoint, kind);
             }
-            inner.tell_campaign(endpoint, record.of(kind).own.as_ref(), "the device was removed");
+            inner.tell_campaign(
+                endpoint,
+                record.of(kind).own.as_ref(),
+                "the device was removed",
+            );
         }
         Ok(())
     }
@@ -186,7 +212,11 @@ impl Inner {
         slot.ended = None;
         self.write(endpoint, &record).await?;
         let replaced = before.filter(|own| own.campaign.as_deref() != campaign);
-        self.tell_campaign(endpoint, replaced.as_ref(), "the device was assigned a package by hand");
+        self.tell_campaign(
+            endpoint,
+            replaced.as_ref(),
+            "the device was assigned a package by hand",
+        );
         self.settle(endpoint, kind, record).await?;
         Ok(Begun::Yes)
     }
@@ -211,7 +241,11 @@ impl Inner {
         slot.ended = None;
         self.write(endpoint, &record).await?;
         if !over && campaign.is_none() {
-            self.tell_campaign(endpoint, Some(&own), "the assignment was taken back by hand");
+            self.tell_campaign(
+                endpoint,
+                Some(&own),
+                "the assignment was taken back by hand",
+            );
         }
         self.settle(endpoint, kind, record).await?;
         Ok(true)
@@ -235,16 +269,11 @@ impl Inner {
         kind: PackageType,
         mut record: DeviceRecord,
     ) -> Result<(), UpdatesError> {
-        let summary = self.engine.summary(endpoint).await?;
-        let here = summary.filter(is_here);
+        let profile = self.devices.profile_of(endpoint).await?;
         let slot = record.of(kind);
         let own = slot.own.as_ref().map(|own| own.package.clone());
-        let of_profile = here.as_ref().and_then(|device| {
-            self.of_profile(&device.profile, kind).map(|of| of.package)
-        });
-        // What is under way goes on while nobody knows the profile of the device.
-        let unknown = here.is_none().then(|| slot.given.clone()).flatten();
-        let wanted = own.or(of_profile).or(unknown);
+        let of_profile = || Some(self.of_profile(&profile, kind)?.package);
+        let wanted = own.or_else(of_profile);
         let over = wanted.as_ref().is_some_and(|package| slot.is_over(package));
         let wanted = wanted.filter(|_| !over);
         if slot.given == wanted {
@@ -255,27 +284,44 @@ impl Inner {
             self.write(endpoint, &record).await?;
             self.withdraw(endpoint, kind);
         }
-        let (Some(package), Some(device)) = (wanted, here) else {
+        let Some(package) = wanted else {
             return Ok(());
         };
-        match self.target(&device.profile, &package).await {
+        // The image of a device that is not there need not be in memory.
+        if !self
+            .engine
+            .summary(endpoint)
+            .await?
+            .as_ref()
+            .is_some_and(is_here)
+        {
+            return Ok(());
+        }
+        match self.target(&profile, &package).await {
             Ok(target) => {
                 record.of_mut(kind).given = Some(package);
                 // A failure of before is no longer what there is to say.
                 record.of_mut(kind).ended = None;
                 self.write(endpoint, &record).await?;
-                // Assigned even if the engine is busy: then it is taken up at the next Register.
-                self.engine.assign_update(endpoint, target)?;
+                if let Err(error) = self.engine.assign_update(endpoint, target) {
+                    // It is assigned all the same; the next sweep tells the device's shard again.
+                    tracing::debug!(endpoint, %error, "an update begins later");
+                }
                 Ok(())
             }
             Err(error) => {
                 let outcome = Outcome::failed(error.to_string());
-                self.end_locked(endpoint, kind, &package, outcome, record).await
+                self.end_locked(endpoint, kind, &package, outcome, record)
+                    .await
             }
         }
     }
 
-    async fn target(&self, profile: &str, package: &str) -> Result<Arc<UpdateTarget>, UpdatesError> {
+    async fn target(
+        &self,
+        profile: &str,
+        package: &str,
+    ) -> Result<Arc<UpdateTarget>, UpdatesError> {
         let package = self.package(package, None)?;
         let image = match package.sha256() {
             Some(_) => Some(self.packages.image(&package.id).await?),
@@ -292,7 +338,11 @@ impl Inner {
     /// Hands the engine, after a restart, what was under way.
     pub(super) async fn give_again(&self, endpoint: &str, kind: PackageType, package: &str) {
         let profile = self.devices.profile_of(endpoint).await;
-        match self.target(&profile, package).await {
+        let target = match profile {
+            Ok(profile) => self.target(&profile, package).await,
+            Err(error) => Err(error.into()),
+        };
+        match target {
             Ok(target) => {
                 if let Err(error) = self.engine.assign_update(endpoint, target) {
                     tracing::debug!(endpoint, %error, "taken up at the next Register");
@@ -301,6 +351,20 @@ impl Inner {
             Err(error) => {
                 let kind = kind_of(kind).name();
                 tracing::warn!(endpoint, kind, %error, "an update that was under way cannot go on");
+            }
+        }
+    }
+
+    /// Hands the engine again what it was too busy to take up.
+    pub(super) async fn give_what_is_missing(&self, endpoint: &str, shown: &[UpdateView]) {
+        let Ok(record) = self.read(endpoint).await else {
+            return;
+        };
+        for kind in BOTH {
+            if let Some(package) = &record.of(kind).given
+                && !shown.iter().any(|update| update.package == *package)
+            {
+                self.give_again(endpoint, kind, package).await;
             }
         }
     }
@@ -318,7 +382,8 @@ impl Inner {
         if record.of(kind).open() != Some(package) {
             return Ok(());
         }
-        self.end_locked(endpoint, kind, package, outcome, record).await
+        self.end_locked(endpoint, kind, package, outcome, record)
+            .await
     }
 
     async fn end_locked(
@@ -409,7 +474,7 @@ impl Inner {
         }
     }
 
-    fn require_profile(&self, profile: &str) -> Result<(), UpdatesError> {
+    pub(super) fn require_profile(&self, profile: &str) -> Result<(), UpdatesError> {
         if self.profiles.contains(profile) {
             return Ok(());
         }

@@ -114,10 +114,18 @@ async fn end(
 async fn sweep(inner: &Arc<Inner>) {
     let looks = inner.all_open().into_iter().map(|endpoint| async move {
         let shown = inner.engine.updates(&endpoint).await.ok().flatten();
-        for update in shown.into_iter().flatten().filter(|update| update.ended) {
-            let UpdateView { kind, package, state, reason, .. } = &update;
+        let shown = shown.unwrap_or_default();
+        for update in shown.iter().filter(|update| update.ended) {
+            let UpdateView {
+                kind,
+                package,
+                state,
+                reason,
+                ..
+            } = update;
             end(inner, &endpoint, kind, package, state, reason.as_deref()).await;
         }
+        inner.give_what_is_missing(&endpoint, &shown).await;
         look(inner, &endpoint).await;
     });
     stream::iter(looks).buffer_unordered(AT_ONCE).count().await;

@@ -55,9 +55,9 @@ impl Inner {
 
     pub(super) fn devices_updated_to(&self, package: &str) -> Vec<Arc<str>> {
         let open = locked(&self.open);
-        let to_it = open.iter().filter(|(_, packages)| {
-            packages.iter().flatten().any(|named| named == package)
-        });
+        let to_it = open
+            .iter()
+            .filter(|(_, packages)| packages.iter().flatten().any(|named| named == package));
         to_it.map(|(endpoint, _)| endpoint.clone()).collect()
     }
 
@@ -70,12 +70,18 @@ impl Inner {
     }
 
     pub(super) fn of_profile(&self, profile: &str, kind: PackageType) -> Option<OfProfile> {
-        let of_profiles = self.of_profiles.read().unwrap_or_else(PoisonError::into_inner);
+        let of_profiles = self
+            .of_profiles
+            .read()
+            .unwrap_or_else(PoisonError::into_inner);
         of_profiles.get(profile)?.of(kind).cloned()
     }
 
     pub(super) fn profiles_with(&self, package: &str) -> Vec<String> {
-        let of_profiles = self.of_profiles.read().unwrap_or_else(PoisonError::into_inner);
+        let of_profiles = self
+            .of_profiles
+            .read()
+            .unwrap_or_else(PoisonError::into_inner);
         let with = of_profiles.iter().filter(|(_, record)| {
             [PackageType::Firmware, PackageType::Software]
                 .into_iter()
@@ -86,12 +92,18 @@ impl Inner {
 
     /// Profiles that are assigned something.
     pub(super) fn assigned_profiles(&self) -> Vec<String> {
-        let of_profiles = self.of_profiles.read().unwrap_or_else(PoisonError::into_inner);
+        let of_profiles = self
+            .of_profiles
+            .read()
+            .unwrap_or_else(PoisonError::into_inner);
         of_profiles.keys().cloned().collect()
     }
 
     pub(super) fn has_profiles(&self) -> bool {
-        let of_profiles = self.of_profiles.read().unwrap_or_else(PoisonError::into_inner);
+        let of_profiles = self
+            .of_profiles
+            .read()
+            .unwrap_or_else(PoisonError::into_inner);
         !of_profiles.is_empty()
     }
 
@@ -115,7 +127,10 @@ impl Inner {
             Change::put(Table::ProfileUpdates, profile, &record)?
         };
         self.store.write(vec![change]).await?;
-        let mut of_profiles = self.of_profiles.write().unwrap_or_else(PoisonError::into_inner);
+        let mut of_profiles = self
+            .of_profiles
+            .write()
+            .unwrap_or_else(PoisonError::into_inner);
         if record.is_empty() {
             of_profiles.remove(profile);
         } else {
@@ -127,7 +142,10 @@ impl Inner {
     }
 
     fn profile_record(&self, profile: &str) -> ProfileRecord {
-        let of_profiles = self.of_profiles.read().unwrap_or_else(PoisonError::into_inner);
+        let of_profiles = self
+            .of_profiles
+            .read()
+            .unwrap_or_else(PoisonError::into_inner);
         of_profiles.get(profile).cloned().unwrap_or_default()
     }
 }

@@ -139,7 +139,9 @@ impl Slot {
 
     /// Whether the update to a package is over.
     pub(super) fn is_over(&self, package: &str) -> bool {
-        self.ended.as_ref().is_some_and(|ended| ended.package == package)
+        self.ended
+            .as_ref()
+            .is_some_and(|ended| ended.package == package)
     }
 
     /// The package of an update that is not over.

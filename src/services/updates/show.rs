@@ -85,7 +85,7 @@ impl Updates {
                 (own.package.clone(), by, own.campaign.clone(), own.at)
             }
             None => {
-                let profile = inner.devices.profile_of(endpoint).await;
+                let profile = inner.devices.profile_of(endpoint).await?;
                 let of = inner.of_profile(&profile, kind);
                 let of = of.ok_or_else(|| nothing(kind, format!("device \"{endpoint}\"")))?;
                 (of.package, AssignedBy::Profile, None, of.at)
@@ -151,7 +151,11 @@ impl Updates {
         endpoint: &str,
         kind: PackageType,
     ) -> Result<(), UpdatesError> {
-        if let Some(ended) = slot.ended.as_ref().filter(|e| e.package == shown.package_id) {
+        if let Some(ended) = slot
+            .ended
+            .as_ref()
+            .filter(|e| e.package == shown.package_id)
+        {
             shown.take_details(ended.details.clone());
             shown.state = ended.outcome.state().to_owned();
             shown.reason = ended.outcome.reason().map(str::to_owned);

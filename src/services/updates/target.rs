@@ -27,8 +27,14 @@ pub(super) fn target(
     target.checksum = boxed(&package.checksum);
     target.size = package.size();
     (target.strategy, target.base_url) = match kind {
-        PackageType::Firmware => (settings.firmware_strategy, boxed(&settings.firmware_resource)),
-        PackageType::Software => (settings.software_strategy, boxed(&settings.software_resource)),
+        PackageType::Firmware => (
+            settings.firmware_strategy,
+            boxed(&settings.firmware_resource),
+        ),
+        PackageType::Software => (
+            settings.software_strategy,
+            boxed(&settings.software_resource),
+        ),
     };
     target.object_19_info = settings.object_19_info;
     Some(target)
