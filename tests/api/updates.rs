@@ -41,16 +41,19 @@ pub fn registered(server: &Server, endpoint: &str) {
 
 /// Tells that an update is over.
 pub fn ended(server: &Server, endpoint: &str, package: &str, reason: Option<&str>) {
+    let state = if reason.is_some() { "FAILED" } else { "UPDATED" };
+    let mut updates = server.engine.updates.lock().unwrap();
+    let update = updates.get_mut(&(endpoint.to_owned(), "firmware"));
+    let update = update.expect("the update is under way");
+    (update.state, update.ended) = (state, true);
+    update.reason = reason.map(str::to_owned);
+    drop(updates);
     let kind = EventKind::Update {
         kind: "firmware",
         package: package.into(),
         title: "valve".into(),
         version: "2.0".into(),
-        state: if reason.is_some() {
-            "FAILED"
-        } else {
-            "UPDATED"
-        },
+        state,
         reason: reason.map(str::to_owned),
         ended: true,
         bytes_done: 5,
@@ -107,9 +110,12 @@ async fn a_registered_device_is_handed_its_package_at_once_and_how_it_ended_is_k
     );
     assert_eq!(
         (&shown["state"], &shown["assignedBy"]),
-        (&json!("QUEUED"), &json!("device"))
+        (&json!("INITIATED"), &json!("device"))
     );
-    assert_eq!(shown["bytesTotal"], 5);
+    let progress = [&shown["bytes"], &shown["bytesTotal"], &shown["percent"]];
+    assert_eq!(progress, [&json!(2), &json!(5), &json!(40)]);
+    assert_eq!(shown["blocksPerSecond"], 1.5);
+    assert_eq!(shown["lastExchange"], "2.31 to block 1");
     {
         let assigned = server.engine.assigned_updates.lock().unwrap();
         let (endpoint, target) = &assigned[0];
