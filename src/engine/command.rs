@@ -5,6 +5,7 @@ use tokio::sync::{mpsc, oneshot};
 use super::endpoint::journal::Severity;
 use super::endpoint::request::{DeviceOutcome, DeviceRequest};
 use super::trace::TracedMessage;
+use super::update::UpdateKind;
 use super::view::{
     AttributesView, DeviceContext, DeviceState, DeviceSummary, LogEntry, RegistrationView,
     SecurityMode, TelemetryView, UpdateView,
@@ -63,7 +64,11 @@ pub enum Command {
         ticket: u64,
     },
     /// What an endpoint is to be updated to has changed.
-    LookAtUpdates { slot: u32, endpoint: String },
+    LookAtUpdates {
+        slot: u32,
+        endpoint: String,
+        withdrawn: Option<UpdateKind>,
+    },
     /// Adds to the transport log of an endpoint.
     Note {
         slot: u32,

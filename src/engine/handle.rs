@@ -228,7 +228,7 @@ impl EngineHandle {
         target: Arc<UpdateTarget>,
     ) -> Result<bool, EngineError> {
         self.inner.shared.updates.assign(endpoint, target);
-        self.look_at_updates(endpoint)
+        self.look_at_updates(endpoint, None)
     }
 
     /// Takes an update back. One that runs is cancelled on the device where that is possible; an
@@ -238,7 +238,7 @@ impl EngineHandle {
     /// As [`assign_update`](Self::assign_update).
     pub fn withdraw_update(&self, endpoint: &str, kind: UpdateKind) -> Result<bool, EngineError> {
         self.inner.shared.updates.withdraw(endpoint, kind);
-        self.look_at_updates(endpoint)
+        self.look_at_updates(endpoint, Some(kind))
     }
 
     /// Updates of an endpoint and how far they are.
@@ -249,12 +249,16 @@ impl EngineHandle {
         self.inspect(endpoint, Inspect::Updates).await
     }
 
-    fn look_at_updates(&self, endpoint: &str) -> Result<bool, EngineError> {
+    fn look_at_updates(
+        &self,
+        endpoint: &str,
+        withdrawn: Option<UpdateKind>,
+    ) -> Result<bool, EngineError> {
         let Some(Home { shard, slot }) = self.inner.shared.directory.home(endpoint) else {
             return Ok(false);
         };
         let endpoint = endpoint.to_owned();
-        self.send(shard.into(), Command::LookAtUpdates { slot, endpoint })?;
+        self.send(shard.into(), Command::LookAtUpdates { slot, endpoint, withdrawn })?;
         Ok(true)
     }
 

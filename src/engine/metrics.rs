@@ -9,6 +9,9 @@ use super::endpoint::outputs::{
     DropReason, NotificationResult, OperationKind, RequestResult, Tally,
 };
 
+use super::endpoint::update::status::UpdateStatus;
+use super::endpoint::update::target::UpdateKind;
+
 mod render;
 
 pub use render::EngineMetrics;
@@ -166,6 +169,32 @@ impl Interface {
     }
 }
 
+/// What became of a request for the download of a package.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Fetch {
+    /// A block was handed out.
+    Block,
+    /// There is no such package, or not for this device, or no longer.
+    Unknown,
+    /// No such block, or another format asked for.
+    BadRequest,
+}
+
+impl Fetch {
+    /// All of them, in the order of their indices.
+    pub const ALL: [Self; 3] = [Self::Block, Self::Unknown, Self::BadRequest];
+
+    /// Stable name, as in the `result` label.
+    #[must_use]
+    pub fn discriminant(self) -> &'static str {
+        match self {
+            Self::Block => "block",
+            Self::Unknown => "unknown",
+            Self::BadRequest => "bad_request",
+        }
+    }
+}
+
 /// Direction of a message.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum Direction {
@@ -229,6 +258,12 @@ pub struct ShardMetrics {
     attributes: Counter,
     telemetry: Counter,
     not_announced: Counter,
+    updates: [[Gauge; UpdateStatus::ALL.len()]; 2],
+    update_ends: [[Counter; 2]; 2],
+    update_again: [Counter; 2],
+    pushed: [Counter; 2],
+    pulled: [Counter; 2],
+    fetches: [Counter; Fetch::ALL.len()],
     /// Messages sent again.
     pub retransmissions: Counter,
     /// Messages received again.
@@ -297,6 +332,30 @@ impl ShardMetrics {
         self.rejected[reason as usize].add(1);
     }
 
+    /// Counts a request for the download of a package.
+    pub fn fetch(&self, result: Fetch) {
+        self.fetches[result as usize].add(1);
+    }
+
+    /// Counts bytes of a package that a device fetched.
+    pub fn pulled(&self, kind: UpdateKind, bytes: u64) {
+        self.pulled[kind as usize].add(bytes);
+    }
+
+    /// The updates of an endpoint have come from these states to those.
+    pub fn updates(&self, before: [Option<UpdateStatus>; 2], after: [Option<UpdateStatus>; 2]) {
+        if before == after {
+            return;
+        }
+        for (gauges, (before, after)) in self.updates.iter().zip(before.into_iter().zip(after)) {
+            for (status, step) in [(before, -1), (after, 1)] {
+                if let Some(status) = status {
+                    gauges[status as usize].add(step);
+                }
+            }
+        }
+    }
+
     /// Takes over the running total, which wraps, of what the kernel dropped at the shard's socket.
     pub fn kernel_dropped(&self, total: u32) {
         // What was counted so far is the total before, but for its overflows.
@@ -335,6 +394,13 @@ impl ShardMetrics {
         take(unmatched, &mut tally.unmatched);
         take(&self.retransmissions, &mut tally.retransmissions);
         self.observe(std::mem::take(&mut tally.observations));
+        for kind in 0..2 {
+            for (counter, n) in self.update_ends[kind].iter().zip(&mut tally.updates.ends[kind]) {
+                take(counter, n);
+            }
+            take(&self.update_again[kind], &mut tally.updates.again[kind]);
+            take(&self.pushed[kind], &mut tally.updates.pushed[kind]);
+        }
     }
 
     /// Observations in place.

@@ -25,7 +25,7 @@ use super::reply::Reply;
 use super::request::DeviceRequest;
 use super::steps;
 use super::update::Updates;
-use super::update::target::Assignment;
+use super::update::target::{Assignment, UpdateKind};
 use super::values::LatestValues;
 
 /// State of one device, whether or not it is registered.
@@ -107,8 +107,10 @@ pub enum Input<'a> {
         /// What it was before.
         old: &'a ProfilePlan,
     },
-    /// What the device is assigned: firmware, software.
-    Updates([Option<Assignment>; 2]),
+    /// The device is to be updated.
+    Assigned(Assignment),
+    /// It is not to be updated any more.
+    Withdrawn(UpdateKind),
     /// Somebody wants it no more.
     CancelCommand {
         /// The command.
@@ -194,6 +196,8 @@ impl EndpointCore {
         fresh.reachable = self.reachable;
         fresh.registration = self.registration.take();
         fresh.values = std::mem::take(&mut self.values);
+        fresh.updates = std::mem::take(&mut self.updates);
+        fresh.updates.look_again();
         if let Some(registration) = &fresh.registration {
             let steps = steps::due(plan, &registration.links, |_| true);
             fresh.conversation = Conversation::of_steps(steps);
@@ -239,9 +243,11 @@ impl EndpointCore {
             // What follows from it is asked after the input that the endpoint is run for.
             Input::NewPlan { old } => return self.on_new_plan(old, turn),
             Input::Command { ticket, request } => self.on_command(ticket, request, turn),
-            Input::Updates(assigned) => self.on_updates(assigned, turn),
+            Input::Assigned(assignment) => self.on_assigned(assignment, turn),
+            Input::Withdrawn(kind) => self.on_withdrawn(kind, turn),
             Input::CancelCommand { ticket } => self.on_cancel_command(ticket, turn),
         }
+        self.advance_updates(turn);
         self.proceed(turn);
         let flights = self.conversation.as_ref().map(|c| &c.flights);
         turn.out.awaiting = flights.and_then(|flights| flights.awaited_mid());
@@ -260,7 +266,8 @@ impl EndpointCore {
         } else {
             NEVER
         };
-        registration.expires.min(exchange).min(sleep)
+        let update = self.updates.deadline();
+        registration.expires.min(exchange).min(sleep).min(update)
     }
 
     /// Whether a conversation is going on: the endpoint is run by an actor while it is.
@@ -404,6 +411,7 @@ impl EndpointCore {
             turn.out.log(Severity::Info, text);
         }
         self.conversation = Conversation::of_steps(steps::due(turn.plan, &links, |_| true));
+        self.updates_registered(turn);
         self.report_unannounced(&links, turn);
     }
 
@@ -449,6 +457,7 @@ impl EndpointCore {
         }
         if woke || before.is_some() {
             self.catch_up(woke, before.as_deref(), turn);
+            self.updates_woken(turn);
         }
     }
 
@@ -485,6 +494,7 @@ impl EndpointCore {
         }
         self.on_exchange_timer(turn);
         self.expire_commands(turn);
+        self.updates_due(turn);
     }
 
     /// The device proved to be at the sender's address.

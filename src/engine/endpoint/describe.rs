@@ -7,7 +7,7 @@ use serde_json::{Value as Json, json as object};
 
 use crate::engine::view::{
     AttributesView, CommandView, DeviceState, DeviceSummary, ObjectView, ObservationView,
-    ProblemView, RegistrationView, SecurityMode, TelemetryView, TimedValue, UpdateView,
+    ProblemView, RegistrationView, SecurityMode, TelemetryView, TimedValue,
 };
 use crate::proto::lwm2m::Value;
 use crate::proto::lwm2m::operation::Operation;
@@ -20,6 +20,10 @@ use super::plan::{Mapping, ProfilePlan};
 use super::slot::Head;
 use super::steps;
 use super::values::Kept;
+
+pub mod updates;
+
+pub use updates::updates;
 
 /// What the shard knows around an endpoint.
 pub struct Surroundings<'a> {
@@ -38,7 +42,7 @@ pub struct Surroundings<'a> {
 }
 
 impl Surroundings<'_> {
-    fn wall(&self, tick: Tick) -> UnixMillis {
+    pub(super) fn wall(&self, tick: Tick) -> UnixMillis {
         let (now, at) = (self.now.tick.as_millis() as i64, tick.as_millis() as i64);
         self.now.wall + (at - now)
     }
@@ -118,17 +122,12 @@ pub fn registration(core: &EndpointCore, around: &Surroundings<'_>) -> Registrat
     }
 }
 
-/// Updates and how far they are.
-#[must_use]
-pub fn updates(_core: &EndpointCore, _around: &Surroundings<'_>) -> Vec<UpdateView> {
-    Vec::new()
-}
-
 /// Latest telemetry by key.
 #[must_use]
 pub fn telemetry(core: &EndpointCore, plan: &ProfilePlan) -> TelemetryView {
     kept(core, plan, |mapping| mapping.destination.telemetry)
         .map(|(key, value)| (key, vec![value]))
+        .chain(updates::telemetry(core))
         .collect()
 }
 

@@ -43,7 +43,11 @@ impl Shard {
                 endpoint,
                 ticket,
             } => self.cancel_request(slot, &endpoint, ticket),
-            Command::LookAtUpdates { slot, endpoint } => self.look_at_updates(slot, &endpoint),
+            Command::LookAtUpdates {
+                slot,
+                endpoint,
+                withdrawn,
+            } => self.look_at_updates(slot, &endpoint, withdrawn),
             Command::Note {
                 slot,
                 endpoint,

@@ -196,8 +196,11 @@ pub(super) fn changes(input: &Input<'_>) -> bool {
             }
             Route::Update | Route::Acknowledgement => false,
         },
-        Input::Command { .. } | Input::NewPlan { .. } => true,
-        Input::Timer | Input::CancelCommand { .. } | Input::Updates(_) => false,
+        Input::Command { .. }
+        | Input::NewPlan { .. }
+        | Input::Assigned(_)
+        | Input::Withdrawn(_) => true,
+        Input::Timer | Input::CancelCommand { .. } => false,
     }
 }
 

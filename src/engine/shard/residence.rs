@@ -77,6 +77,8 @@ impl Shard {
         self.recount(slot, Presence::Absent, 0);
         self.metrics
             .observe(core.observation_counts().map(|count| -count));
+        self.metrics
+            .updates(core.running_updates(), Default::default());
         self.drop_commands(core);
         self.logs.forget(slot);
         self.end_traces(slot);

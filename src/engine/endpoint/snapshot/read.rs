@@ -21,7 +21,7 @@ pub(super) fn endpoint(record: &[u8]) -> Read<Snapshot<'_>> {
     if form > FORM {
         return Err(SnapshotError::Form(form));
     }
-    if members < 13 {
+    if members < 13 + u64::from(form.saturating_sub(1)) {
         return Err(SnapshotError::Member("number of members"));
     }
     let name = from.str()?;
@@ -45,6 +45,13 @@ pub(super) fn endpoint(record: &[u8]) -> Read<Snapshot<'_>> {
         return Err(SnapshotError::Member("number of problems"));
     }
     let pending = list(&mut from, pending)?;
+    if form >= 2 {
+        from.skip()?;
+    }
+    let updates = match form {
+        0..=2 => Vec::new(),
+        _ => super::update::read(&mut from)?,
+    };
     Ok(Snapshot {
         name,
         whereabouts: Whereabouts {
@@ -62,6 +69,7 @@ pub(super) fn endpoint(record: &[u8]) -> Read<Snapshot<'_>> {
         values,
         problems,
         pending,
+        updates,
     })
 }
 

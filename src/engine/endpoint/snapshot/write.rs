@@ -25,7 +25,7 @@ pub(super) fn endpoint(
 }
 
 fn members(core: &EndpointCore, at: &Whereabouts, now: Now, out: &mut Out<'_>) -> Written {
-    out.array(13)?.u8(FORM)?.str(&core.name)?.u64(at.plan)?;
+    out.array(15)?.u8(FORM)?.str(&core.name)?.u64(at.plan)?;
     let (ip, port) = at.peer;
     out.array(2)?.bytes(&ip)?.u16(port)?;
     match at.local {
@@ -60,7 +60,9 @@ fn members(core: &EndpointCore, at: &Whereabouts, now: Now, out: &mut Out<'_>) -
     for task in &pending {
         self::pending(task, out)?;
     }
-    Ok(())
+    // Form 2 has a member here that this build does not use.
+    out.null()?;
+    super::update::write(&core.updates, out)
 }
 
 fn registration(kept: &Registration, out: &mut Out<'_>) -> Written {
