@@ -98,6 +98,7 @@ pub(super) async fn provision(
     JsonBody(body): JsonBody<DeviceBody>,
 ) -> Result<(StatusCode, Json<DeviceView>), Problem> {
     let (device, created) = state.devices.put(&endpoint, body).await?;
+    state.updates.provisioned(&endpoint).await?;
     let status = if created {
         StatusCode::CREATED
     } else {

@@ -258,7 +258,14 @@ impl EngineHandle {
             return Ok(false);
         };
         let endpoint = endpoint.to_owned();
-        self.send(shard.into(), Command::LookAtUpdates { slot, endpoint, withdrawn })?;
+        self.send(
+            shard.into(),
+            Command::LookAtUpdates {
+                slot,
+                endpoint,
+                withdrawn,
+            },
+        )?;
         Ok(true)
     }
 

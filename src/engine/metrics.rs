@@ -395,7 +395,10 @@ impl ShardMetrics {
         take(&self.retransmissions, &mut tally.retransmissions);
         self.observe(std::mem::take(&mut tally.observations));
         for kind in 0..2 {
-            for (counter, n) in self.update_ends[kind].iter().zip(&mut tally.updates.ends[kind]) {
+            for (counter, n) in self.update_ends[kind]
+                .iter()
+                .zip(&mut tally.updates.ends[kind])
+            {
                 take(counter, n);
             }
             take(&self.update_again[kind], &mut tally.updates.again[kind]);

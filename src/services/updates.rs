@@ -92,7 +92,7 @@ pub enum News {
 /// The updates of all devices. Dropped, it begins no more; what runs goes on in the engine.
 pub struct Updates {
     inner: Arc<Inner>,
-    _alive: watch::Sender<()>,
+    alive: watch::Sender<()>,
 }
 
 struct Inner {
@@ -146,16 +146,16 @@ impl Updates {
         };
         inner.load_profiles().await?;
         inner.load_devices().await?;
-        let (alive, _) = watch::channel(());
+        let alive = watch::Sender::new(());
         Ok(Self {
             inner: Arc::new(inner),
-            _alive: alive,
+            alive,
         })
     }
 
     /// Begins to follow what devices do. To be called once, when the engine runs.
     pub fn start(&self) {
-        tokio::spawn(follow::run(self.inner.clone(), self._alive.subscribe()));
+        tokio::spawn(follow::run(self.inner.clone(), self.alive.subscribe()));
     }
 
     /// What campaigns are told from now on. For one reader.

@@ -41,7 +41,11 @@ pub fn registered(server: &Server, endpoint: &str) {
 
 /// Tells that an update is over.
 pub fn ended(server: &Server, endpoint: &str, package: &str, reason: Option<&str>) {
-    let state = if reason.is_some() { "FAILED" } else { "UPDATED" };
+    let state = if reason.is_some() {
+        "FAILED"
+    } else {
+        "UPDATED"
+    };
     let mut updates = server.engine.updates.lock().unwrap();
     let update = updates.get_mut(&(endpoint.to_owned(), "firmware"));
     let update = update.expect("the update is under way");

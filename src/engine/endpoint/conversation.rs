@@ -169,7 +169,9 @@ impl Conversation {
         let sent = self.flights.requests().filter_map(Request::task);
         let steps = sent.chain(&self.jobs).filter_map(|task| match task.job {
             Job::Step(step) => Some(step),
-            Job::Remainder(_) | Job::Cancel { .. } | Job::Attributes { .. } | Job::Update(_) => None,
+            Job::Remainder(_) | Job::Cancel { .. } | Job::Attributes { .. } | Job::Update(_) => {
+                None
+            }
         });
         steps.chain(self.parked.iter().copied())
     }
@@ -230,7 +232,9 @@ impl Conversation {
                 steps.push(step);
                 false
             }
-            Job::Remainder(_) | Job::Cancel { .. } | Job::Attributes { .. } | Job::Update(_) => true,
+            Job::Remainder(_) | Job::Cancel { .. } | Job::Attributes { .. } | Job::Update(_) => {
+                true
+            }
         });
         steps
     }

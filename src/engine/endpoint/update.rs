@@ -66,7 +66,10 @@ impl Updates {
     }
 
     pub(super) fn iter(&self) -> impl Iterator<Item = &Update> {
-        self.of.iter().flat_map(|of| of.iter().flatten()).map(|update| &**update)
+        self.of
+            .iter()
+            .flat_map(|of| of.iter().flatten())
+            .map(|update| &**update)
     }
 
     pub(super) fn iter_mut(&mut self) -> impl Iterator<Item = &mut Update> {
@@ -267,7 +270,9 @@ impl EndpointCore {
             let Some(update) = self.updates.get_mut(kind) else {
                 continue;
             };
-            let may_ask = update.asked.is_none() && !update.pausing && (update.is_supplied() || update.withdrawn);
+            let may_ask = update.asked.is_none()
+                && !update.pausing
+                && (update.is_supplied() || update.withdrawn);
             if self.registration.is_none() || update.ended || comes_second || !may_ask {
                 continue;
             }

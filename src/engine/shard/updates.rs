@@ -7,9 +7,7 @@ use crate::engine::endpoint::reply::Reply;
 use crate::engine::metrics::Fetch;
 use crate::engine::update::{Assignment, DownloadToken, UpdateKind};
 use crate::proto::coap::block::{BlockValue, slice};
-use crate::proto::coap::{
-    Code, MessageType, MessageView, MessageWriter, content_format, option,
-};
+use crate::proto::coap::{Code, MessageType, MessageView, MessageWriter, content_format, option};
 
 use super::{Datagram, Shard};
 
@@ -45,7 +43,11 @@ impl Shard {
 
     fn assigned(&self, slot: u32, endpoint: &str) -> impl Iterator<Item = Assignment> + use<> {
         let of = self.shared.updates.of(endpoint).unwrap_or_default();
-        let origin = of.iter().any(Option::is_some).then(|| self.origin(slot)).flatten();
+        let origin = of
+            .iter()
+            .any(Option::is_some)
+            .then(|| self.origin(slot))
+            .flatten();
         of.into_iter().flatten().map(move |assignment| Assignment {
             origin: origin.clone(),
             ..assignment
@@ -79,14 +81,19 @@ impl Shard {
             let text = "nothing to fetch under this name, or no longer";
             return self.reply(datagram, view, &Reply::refusal(Code::NOT_FOUND, text));
         };
-        if view.accept().is_some_and(|format| format != content_format::OPAQUE) {
+        if view
+            .accept()
+            .is_some_and(|format| format != content_format::OPAQUE)
+        {
             self.metrics.fetch(Fetch::BadRequest);
             let reply = Reply::refusal(Code::NOT_ACCEPTABLE, "offered: content format 42");
             return self.reply(datagram, view, &reply);
         }
         let image = &download.image;
         let asked = view.block2().unwrap_or(Ok(BlockValue::FIRST));
-        let part = asked.ok().and_then(|asked| slice(image.bytes(), asked, PREFERRED_BLOCK));
+        let part = asked
+            .ok()
+            .and_then(|asked| slice(image.bytes(), asked, PREFERRED_BLOCK));
         let Some((block, payload)) = part else {
             self.metrics.fetch(Fetch::BadRequest);
             let reply = Reply::refusal(Code::BAD_REQUEST, "there is no such block");
@@ -94,7 +101,9 @@ impl Shard {
         };
         self.metrics.fetch(Fetch::Block);
         self.metrics.pulled(download.kind, payload.len() as u64);
-        download.fetched.block((block.offset() + payload.len()) as u64);
+        download
+            .fetched
+            .block((block.offset() + payload.len()) as u64);
         let (kind, mid) = match view.kind() {
             MessageType::Confirmable => (MessageType::Acknowledgement, view.mid()),
             _ => {

@@ -172,7 +172,10 @@ impl Inner {
             Ok(Begun::Taken { by }) => {
                 self.with(id, |live| live.plan.skip(number));
                 let mut record = record;
-                let reason = Outcome::Failed(format!("campaign {by} is updating it"));
+                let reason = Outcome::Failed(by.map_or_else(
+                    || "a package that was assigned by hand is being installed".to_owned(),
+                    |by| format!("campaign {by} is updating it"),
+                ));
                 record.end(Standing::Skipped, &reason, self.clock.now());
                 self.note_somehow(id, number, &record).await;
                 true

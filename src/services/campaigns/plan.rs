@@ -46,7 +46,7 @@ pub enum Standing {
     Updated,
     /// It has not.
     Failed,
-    /// Another campaign was updating it.
+    /// It was being updated for another campaign, or by hand.
     Skipped,
     /// The campaign was cancelled or over before its turn came.
     Cancelled,

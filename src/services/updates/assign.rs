@@ -21,10 +21,10 @@ const BOTH: [PackageType; 2] = [PackageType::Firmware, PackageType::Software];
 pub(in crate::services) enum Begun {
     /// The device is being updated, or will be when it registers.
     Yes,
-    /// Another campaign is updating the device.
+    /// The device is being updated for somebody else.
     Taken {
-        /// That campaign.
-        by: String,
+        /// For which campaign; `None` for an assignment by hand.
+        by: Option<String>,
     },
 }
 
@@ -45,7 +45,7 @@ impl Updates {
         Ok(())
     }
 
-    /// Assigns a package to a device for a campaign, unless another campaign is updating it.
+    /// Assigns a package to a device for a campaign, unless it is being updated for somebody else.
     ///
     /// # Errors
     /// As [`Self::assign`].
@@ -147,6 +147,17 @@ impl Updates {
         Ok(())
     }
 
+    /// Looks at a device that may have another profile now; the next Register does otherwise.
+    ///
+    /// # Errors
+    /// The engine or the store failed.
+    pub async fn provisioned(&self, endpoint: &str) -> Result<(), UpdatesError> {
+        if self.inner.has_profiles() || self.inner.is_open(endpoint) {
+            self.inner.look_at(endpoint).await?;
+        }
+        Ok(())
+    }
+
     /// Forgets what a profile that is removed was assigned.
     ///
     /// # Errors
@@ -200,9 +211,10 @@ impl Inner {
         let before = slot.own.take();
         let before = before.filter(|own| !slot.is_over(&own.package));
         if let (Some(mine), Some(other)) = (campaign, before.as_ref())
-            && let Some(by) = other.campaign.as_deref().filter(|by| *by != mine)
+            && other.campaign.as_deref() != Some(mine)
         {
-            return Ok(Begun::Taken { by: by.to_owned() });
+            let by = other.campaign.clone();
+            return Ok(Begun::Taken { by });
         }
         slot.own = Some(Own {
             package: package.to_owned(),

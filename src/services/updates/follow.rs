@@ -6,7 +6,8 @@ use std::time::Duration;
 use futures_util::StreamExt;
 use futures_util::stream;
 use tokio::sync::broadcast::error::RecvError;
-use tokio::sync::watch;
+use tokio::sync::{Semaphore, watch};
+use tokio::time::{Instant, sleep_until};
 
 use super::record::{Outcome, kind_of};
 use super::{AT_ONCE, Inner, News, locked};
@@ -16,6 +17,9 @@ use crate::services::packages::PackageType;
 /// All open updates are looked at this often, whatever was told: an engine that was busy is told
 /// again.
 const SWEEP_EVERY: Duration = Duration::from_secs(300);
+
+/// Least time between two looks at all of them because something was missed.
+const PAUSE: Duration = Duration::from_secs(10);
 
 /// Follows until nobody wants it.
 pub(super) async fn run(inner: Arc<Inner>, mut stopped: watch::Receiver<()>) {
@@ -27,6 +31,7 @@ pub(super) async fn run(inner: Arc<Inner>, mut stopped: watch::Receiver<()>) {
 }
 
 async fn follow(inner: Arc<Inner>) {
+    let looking = Arc::new(Semaphore::new(AT_ONCE));
     loop {
         if !inner.is_wanted() {
             inner.wanted.notified().await;
@@ -34,19 +39,20 @@ async fn follow(inner: Arc<Inner>) {
         }
         // Shards make events only while somebody listens.
         let mut events = inner.engine.subscribe();
-        sweep(&inner).await;
-        let mut next_sweep = tokio::time::Instant::now() + SWEEP_EVERY;
+        let mut swept = Instant::now();
+        let mut next_sweep = swept;
         while inner.is_wanted() {
             tokio::select! {
                 event = events.recv() => match event {
-                    Ok(event) => take(&inner, &event).await,
-                    Err(RecvError::Lagged(_)) => sweep(&inner).await,
+                    Ok(event) => take(&inner, &event, &looking).await,
+                    Err(RecvError::Lagged(_)) => next_sweep = next_sweep.min(swept + PAUSE),
                     // The engine has ended.
                     Err(RecvError::Closed) => return,
                 },
-                () = tokio::time::sleep_until(next_sweep) => {
+                () = sleep_until(next_sweep) => {
+                    swept = Instant::now();
+                    next_sweep = swept + SWEEP_EVERY;
                     sweep(&inner).await;
-                    next_sweep = tokio::time::Instant::now() + SWEEP_EVERY;
                 }
             }
         }
@@ -59,27 +65,41 @@ impl Inner {
     }
 }
 
-async fn take(inner: &Arc<Inner>, event: &Event) {
+/// Has what an event is about looked at, some devices at the same time.
+async fn take(inner: &Arc<Inner>, event: &Arc<Event>, looking: &Arc<Semaphore>) {
     let endpoint = &event.endpoint;
-    match &event.kind {
+    match event.kind {
         EventKind::Registered { .. } => {
             if locked(&inner.watched).remove(&**endpoint) {
                 inner.tell(News::Registered(endpoint.clone()));
             }
-            if inner.is_open(endpoint) || inner.has_profiles() {
-                look(inner, endpoint).await;
+            if !inner.is_open(endpoint) && !inner.has_profiles() {
+                return;
             }
         }
-        EventKind::Update {
-            kind,
-            package,
-            state,
-            reason,
-            ended: true,
-            ..
-        } => end(inner, endpoint, kind, package, state, reason.as_deref()).await,
-        _ => {}
+        EventKind::Update { ended: true, .. } => {}
+        _ => return,
     }
+    let Ok(permit) = looking.clone().acquire_owned().await else {
+        return;
+    };
+    let (inner, event) = (inner.clone(), event.clone());
+    tokio::spawn(async move {
+        match &event.kind {
+            EventKind::Update {
+                kind,
+                package,
+                state,
+                reason,
+                ..
+            } => {
+                let reason = reason.as_deref();
+                end(&inner, &event.endpoint, kind, package, state, reason).await;
+            }
+            _ => look(&inner, &event.endpoint).await,
+        }
+        drop(permit);
+    });
 }
 
 async fn look(inner: &Arc<Inner>, endpoint: &str) {

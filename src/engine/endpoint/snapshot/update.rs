@@ -21,7 +21,9 @@ pub(super) fn write(updates: &Updates, out: &mut Out<'_>) -> Written {
 
 fn one(update: &Update, out: &mut Out<'_>) -> Written {
     out.array(MEMBERS)?.u8(update.kind as u8)?;
-    out.str(&update.package)?.str(&update.title)?.str(&update.version)?;
+    out.str(&update.package)?
+        .str(&update.title)?
+        .str(&update.version)?;
     out.u8(update.status as u8)?.i64(update.since)?;
     text(update.reason.as_deref(), out)?;
     let flags = [
@@ -41,7 +43,10 @@ fn one(update: &Update, out: &mut Out<'_>) -> Written {
     small(update.way.map(|way| way as u8), out)?;
     out.u64(update.sent)?.u8(update.szx)?;
     out.u32(update.attempts)?;
-    out.array(3)?.u8(update.retries)?.u8(update.interruptions)?.u8(update.executions)?;
+    out.array(3)?
+        .u8(update.retries)?
+        .u8(update.interruptions)?
+        .u8(update.executions)?;
     let device = &update.device;
     out.array(2)?;
     small(device.state, out)?;

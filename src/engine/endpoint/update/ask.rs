@@ -5,7 +5,9 @@ use std::sync::Arc;
 use crate::proto::coap::block::BodyWriter;
 use crate::proto::coap::content_format;
 use crate::proto::lwm2m::link::ObjectLinks;
-use crate::proto::lwm2m::operation::{AnswerError, ExecuteArguments, InstanceIds, Operation, WriteMode};
+use crate::proto::lwm2m::operation::{
+    AnswerError, ExecuteArguments, InstanceIds, Operation, WriteMode,
+};
 use crate::proto::lwm2m::{LwM2mVersion, Path, Record, Value};
 use crate::proto::time::Tick;
 
@@ -35,7 +37,12 @@ const GONE_MILLIS: u64 = 86_400_000;
 
 impl EndpointCore {
     /// Asks the device for what an update needs next.
-    pub(in super::super) fn begin_update(&mut self, job: UpdateJob, task: Task, turn: &mut Turn<'_>) {
+    pub(in super::super) fn begin_update(
+        &mut self,
+        job: UpdateJob,
+        task: Task,
+        turn: &mut Turn<'_>,
+    ) {
         let Some(links) = self.links().cloned() else {
             return;
         };
@@ -75,13 +82,7 @@ impl EndpointCore {
     }
 
     /// Sends the next block of the image.
-    fn push_block(
-        &mut self,
-        job: UpdateJob,
-        task: Task,
-        links: &ObjectLinks,
-        turn: &mut Turn<'_>,
-    ) {
+    fn push_block(&mut self, job: UpdateJob, task: Task, links: &ObjectLinks, turn: &mut Turn<'_>) {
         let Some(update) = self.updates.get_mut(job.kind) else {
             return;
         };
@@ -290,7 +291,10 @@ impl Update {
             Step::ReadState | Step::ReadResult | Step::ReadDevice => return Next::Decide,
             Step::Deactivate => self.todo = Some(Step::UninstallForUpdate),
             Step::UninstallForUpdate => {
-                let reason = format!("the device refused to uninstall what it has: {}", words(error));
+                let reason = format!(
+                    "the device refused to uninstall what it has: {}",
+                    words(error)
+                );
                 self.fail(&reason, turn);
             }
             Step::Uninstall | Step::Reset => {
@@ -316,7 +320,10 @@ impl Update {
             // The first order did arrive: it is being carried out.
             Step::Execute if self.executions > 1 => self.wait(facts.observed, turn),
             Step::Execute => {
-                let reason = format!("the device refused to install the package: {}", words(error));
+                let reason = format!(
+                    "the device refused to install the package: {}",
+                    words(error)
+                );
                 self.refusal = Some(reason.into());
                 self.todo = Some(self.read());
             }

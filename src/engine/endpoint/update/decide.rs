@@ -62,8 +62,7 @@ impl Update {
     fn give_up_unsupported(&mut self, turn: &mut Turn<'_>) {
         self.unsupported = true;
         let name = self.kind.name();
-        let reason =
-            format!("Client does not support {name} update or profile misconfiguration!");
+        let reason = format!("Client does not support {name} update or profile misconfiguration!");
         self.fail(&reason, turn);
     }
 
@@ -326,7 +325,10 @@ impl Update {
 
     /// Whether the device runs what it should: equal, not similar, names.
     pub fn is_installed(&self, state: u8) -> bool {
-        let tag = self.assignment.as_ref().and_then(|it| it.target.tag.as_deref());
+        let tag = self
+            .assignment
+            .as_ref()
+            .and_then(|it| it.target.tag.as_deref());
         let id = format!("{}{}", self.title, self.version);
         if let Some(version) = self.device.device_version.as_deref() {
             if version == &*self.version || Some(version) == tag || version == id {

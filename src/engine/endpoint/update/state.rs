@@ -308,7 +308,10 @@ impl Update {
 
     /// Bytes the device has, pushed or fetched.
     pub fn bytes_done(&self) -> u64 {
-        let fetched = self.assignment.as_ref().map_or(0, |it| it.fetched.reached());
+        let fetched = self
+            .assignment
+            .as_ref()
+            .map_or(0, |it| it.fetched.reached());
         match self.way {
             Some(Strategy::Url) => fetched,
             _ => self.sent,
@@ -330,7 +333,10 @@ impl Update {
             UpdateKind::Firmware => (&known.device_version, &known.version),
             UpdateKind::Software => (&known.version, &known.device_version),
         };
-        (known.name.clone(), first.as_ref().or(second.as_ref()).cloned())
+        (
+            known.name.clone(),
+            first.as_ref().or(second.as_ref()).cloned(),
+        )
     }
 
     /// Whether it has the image or the URL it is about.
@@ -376,7 +382,10 @@ impl Update {
             package: self.package.clone(),
             title: self.title.clone(),
             version: self.version.clone(),
-            tag: self.assignment.as_ref().and_then(|it| it.target.tag.clone()),
+            tag: self
+                .assignment
+                .as_ref()
+                .and_then(|it| it.target.tag.clone()),
             status: self.status,
             since: self.since,
             reason: self.reason.clone(),
