@@ -1,21 +1,26 @@
 //! Update packages: upload, list, show, remove.
 
+use std::sync::Arc;
+
 use axum::Json;
-use axum::body::Body;
+use axum::body::{Body, BodyDataStream};
 use axum::extract::{Path, State as Extract};
-use axum::http::{StatusCode, Uri};
+use axum::http::{HeaderMap, StatusCode, Uri};
 use futures_util::StreamExt;
 
 use super::auth::{Operator, Viewer};
-use super::extract::{Params, too_large};
+use super::extract::{Params, content_length};
 use super::problem::{Problem, ProblemKind, ProblemSchema};
 use super::state::{Shared, State};
 use crate::services::packages::{
-    Algorithm, MAX_PAGE, NewPackage, Package, PackagePage, PackageQuery, PackageType,
+    Algorithm, MAX_PAGE, NewPackage, Package, PackageError, PackagePage, PackageQuery, PackageType,
 };
 
 /// Packages on a page when the caller does not say.
 const DEFAULT_PAGE: usize = 100;
+
+/// Bytes of a refused body that are read all the same.
+const DRAINED: usize = 16 << 20;
 
 /// List packages, a page at a time, oldest first.
 #[utoipa::path(
@@ -79,37 +84,49 @@ pub(super) async fn upload(
     _: Operator,
     Extract(state): Shared,
     uri: Uri,
-    headers: axum::http::HeaderMap,
+    headers: HeaderMap,
     body: Body,
 ) -> Result<(StatusCode, Json<Package>), Problem> {
-    let (package, url) = described(&uri)?;
-    let package = match url {
-        Some(url) => {
-            no_bytes(body).await?;
-            state.packages.refer(package, url).await?
-        }
-        None => {
-            let limit = state.packages.max_bytes();
-            if super::extract::content_length(&headers).is_some_and(|length| length > limit) {
-                return Err(too_large(usize::try_from(limit).unwrap_or(usize::MAX)));
-            }
-            store(&state, package, body).await?
-        }
-    };
-    Ok((StatusCode::CREATED, Json(package.as_ref().clone())))
+    let mut body = body.into_data_stream();
+    let package = take(&state, &uri, &headers, &mut body).await;
+    if package.is_err() {
+        drain(&mut body).await;
+    }
+    Ok((StatusCode::CREATED, Json(package?.as_ref().clone())))
 }
 
-async fn store(
+async fn take(
     state: &State,
-    package: NewPackage,
-    body: Body,
-) -> Result<std::sync::Arc<Package>, Problem> {
+    uri: &Uri,
+    headers: &HeaderMap,
+    body: &mut BodyDataStream,
+) -> Result<Arc<Package>, Problem> {
+    let (package, url) = described(uri)?;
+    if let Some(url) = url {
+        no_bytes(body).await?;
+        return Ok(state.packages.refer(package, url).await?);
+    }
+    let limit = state.packages.max_bytes();
+    if content_length(headers).is_some_and(|length| length > limit) {
+        return Err(PackageError::TooLarge { limit }.into());
+    }
     let mut upload = state.packages.begin(package)?;
-    let mut chunks = body.into_data_stream();
-    while let Some(chunk) = chunks.next().await {
+    while let Some(chunk) = body.next().await {
         upload.write(&chunk.map_err(cut_off)?).await?;
     }
     Ok(state.packages.finish(upload).await?)
+}
+
+/// Reads what is left of a body that is refused, within bounds: most clients look at the answer only
+/// when they have sent everything.
+async fn drain(body: &mut BodyDataStream) {
+    let mut left = DRAINED;
+    while let Some(Ok(chunk)) = body.next().await {
+        left = left.saturating_sub(chunk.len());
+        if left == 0 {
+            return;
+        }
+    }
 }
 
 /// Show a package.
@@ -193,9 +210,8 @@ fn missing(parameter: &str) -> Problem {
     Problem::new(ProblemKind::InvalidParameter, detail).with("parameter", parameter)
 }
 
-async fn no_bytes(body: Body) -> Result<(), Problem> {
-    let mut chunks = body.into_data_stream();
-    while let Some(chunk) = chunks.next().await {
+async fn no_bytes(body: &mut BodyDataStream) -> Result<(), Problem> {
+    while let Some(chunk) = body.next().await {
         if !chunk.map_err(cut_off)?.is_empty() {
             let detail = "there is a body and a `url`; accepted is one of them";
             return Err(Problem::new(ProblemKind::InvalidPackage, detail));

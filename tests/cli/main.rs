@@ -3,6 +3,7 @@
 mod commands;
 mod config;
 mod models;
+mod packages;
 mod profiles;
 mod program;
 mod rpc;

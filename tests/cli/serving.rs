@@ -39,7 +39,7 @@ fn sigterm_ends_the_server_in_order() {
             .map(|entry| entry.unwrap().file_name())
             .collect();
         left.sort();
-        assert_eq!(left, ["rookery.redb", "state"]);
+        assert_eq!(left, ["packages", "rookery.redb", "state"]);
     }
 }
 

@@ -66,7 +66,8 @@ pub fn assign(engine: &Engine, path: &str, package: &str) {
 pub fn await_state(engine: &Engine, path: &str, state: &str) -> Value {
     let mut shown = Value::Null;
     eventually(&format!("{path} is {state}"), || {
-        shown = engine.get(path);
+        // Nothing may be there yet.
+        shown = engine.send("GET", path, ("application/json", b"")).json();
         (shown["state"] == state)
             .then_some(())
             .ok_or_else(|| shown.clone())

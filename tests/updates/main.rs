@@ -7,3 +7,4 @@ mod support;
 mod devices;
 mod fixture;
 mod fleet;
+mod full_disk;

@@ -98,7 +98,10 @@ pub enum PackageError {
 impl From<io::Error> for PackageError {
     fn from(error: io::Error) -> Self {
         match error.kind() {
-            io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => Self::NoSpace,
+            // The last is a limit on the size of files, set for the process.
+            io::ErrorKind::StorageFull
+            | io::ErrorKind::QuotaExceeded
+            | io::ErrorKind::FileTooLarge => Self::NoSpace,
             _ => Self::Io(error),
         }
     }
