@@ -3,6 +3,7 @@
 mod accounting;
 mod attributes;
 mod auth;
+mod campaigns;
 mod devices;
 mod events;
 mod extract;
@@ -10,6 +11,7 @@ mod import;
 mod log;
 mod models;
 mod openapi;
+mod packages;
 mod probes;
 mod problem;
 mod profiles;
@@ -21,6 +23,7 @@ mod spool;
 mod state;
 mod tokens;
 mod trace;
+mod updates;
 mod values;
 
 pub use openapi::document;

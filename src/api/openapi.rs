@@ -9,8 +9,8 @@ use utoipa::{Modify, OpenApi};
 
 use super::auth::Viewer;
 use super::{
-    attributes, devices, events, import, log, models, probes, profiles, rpc, server, tokens, trace,
-    values,
+    attributes, campaigns, devices, events, import, log, models, packages, probes, profiles, rpc,
+    server, tokens, trace, updates, values,
 };
 
 #[derive(OpenApi)]
@@ -42,6 +42,28 @@ use super::{
         models::upload,
         models::show,
         models::remove,
+        packages::list,
+        packages::upload,
+        packages::show,
+        packages::remove,
+        updates::firmware,
+        updates::put_firmware,
+        updates::delete_firmware,
+        updates::software,
+        updates::put_software,
+        updates::delete_software,
+        updates::profile_firmware,
+        updates::put_profile_firmware,
+        updates::delete_profile_firmware,
+        updates::profile_software,
+        updates::put_profile_software,
+        updates::delete_profile_software,
+        campaigns::list,
+        campaigns::create,
+        campaigns::show,
+        campaigns::devices,
+        campaigns::order,
+        campaigns::remove,
         profiles::list,
         profiles::show,
         profiles::rollout,

@@ -13,18 +13,21 @@ use rookery::ops::health::{Health, Phase};
 use rookery::ops::logging;
 use rookery::ops::metrics::Exporter;
 use rookery::services::attributes::Attributes;
+use rookery::services::campaigns::Campaigns;
 use rookery::services::credentials::{Credentials, Keys};
 use rookery::services::devices::Devices;
 use rookery::services::engine::{Engine, StateStore};
 use rookery::services::events::EventFeed;
 use rookery::services::history::History;
 use rookery::services::models::Models;
+use rookery::services::packages::Packages;
 use rookery::services::profiles::Profiles;
 use rookery::services::provisioning::Provisioning;
 use rookery::services::rpc::Rpc;
 use rookery::services::secured::{self, ServerContexts};
 use rookery::services::storage::Store;
 use rookery::services::tokens::Tokens;
+use rookery::services::updates::{Updates, packages_directory};
 use tokio::net::TcpListener;
 use tokio::sync::watch;
 use tokio::task::JoinSet;
@@ -125,10 +128,32 @@ async fn run(effective: Effective, mut reload: Reload, dev: bool) -> anyhow::Res
     let devices = Arc::new(Devices::new(engine.clone(), provisioning));
     // Devices are let in only now: before, each of them would be unknown.
     let provisioned = devices.restore().await?;
+    let directory = packages_directory(&config.store.path);
+    let packages = Packages::load(store.clone(), directory, config.packages.max_bytes)
+        .await
+        .context("cannot use the packages in the data directory")?;
+    let packages = Arc::new(packages);
+    // Updates that were under way are known when the devices come back.
+    let updates = Updates::load(
+        engine.clone(),
+        devices.clone(),
+        profiles.clone(),
+        packages.clone(),
+        store.clone(),
+    );
+    let updates = Arc::new(updates.await?);
     let began = Instant::now();
     let running = prepared.run().context("cannot start the engine")?;
     announce::restored(&running.restored(), began.elapsed());
 
+    let campaigns = Campaigns::load(
+        engine.clone(),
+        devices.clone(),
+        updates.clone(),
+        store.clone(),
+    );
+    let campaigns = Arc::new(campaigns.await?);
+    updates.start();
     let rpc = Rpc::load(
         engine.clone(),
         devices.clone(),
@@ -159,6 +184,9 @@ async fn run(effective: Effective, mut reload: Reload, dev: bool) -> anyhow::Res
         profiles,
         rpc,
         attributes,
+        packages,
+        updates,
+        campaigns,
         history,
         tokens: tokens.clone(),
         events: EventFeed::new(move || subscribed.subscribe(), config.api.max_event_streams),

@@ -30,6 +30,8 @@ pub struct Config {
     pub provisioning: Provisioning,
     /// DTLS.
     pub dtls: Dtls,
+    /// Firmware and software packages.
+    pub packages: Packages,
     /// The HTTP API.
     pub api: Api,
     /// Logs.
@@ -109,6 +111,13 @@ pub struct Dtls {
     pub handshake_timeout: usize,
 }
 
+/// Firmware and software packages.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Packages {
+    /// Largest image in bytes.
+    pub max_bytes: u64,
+}
+
 /// The HTTP API.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Api {
@@ -185,6 +194,9 @@ impl Default for Config {
                 cid_length: 8,
                 max_handshakes: 2_000,
                 handshake_timeout: 60_000,
+            },
+            packages: Packages {
+                max_bytes: 512 << 20,
             },
             api: Api {
                 max_body: 1 << 20,

@@ -322,6 +322,16 @@ impl Devices {
         }
     }
 
+    /// Name of the profile a device is provisioned with, or that of devices that are not.
+    ///
+    /// # Errors
+    /// When the store failed.
+    pub async fn profile_of(&self, endpoint: &str) -> Result<String, StoreError> {
+        let record = self.provisioning.get(endpoint).await?;
+        let of_unnamed = || self.provisioning.profiles().of_unnamed().to_owned();
+        Ok(record.map_or_else(of_unnamed, |record| record.profile))
+    }
+
     /// Stores devices and lets them in, while no profile can go. One that got other credentials has
     /// to register anew with them.
     async fn provision(

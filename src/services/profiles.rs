@@ -36,6 +36,7 @@ pub use error::{ProfilesError, check_name};
 pub use findings::{Faults, Finding};
 pub use history::History;
 pub use power::device_power;
+pub use settings::UpdateSettings;
 pub use view::{KnownProfiles, ProfilePage, ProfileSummary, PutProfile, PutResult};
 
 use configuration::Configuration;
@@ -96,6 +97,7 @@ struct Entry {
     id: ProfileId,
     parts: ProfileParts,
     history: History,
+    updates: UpdateSettings,
     summary: ProfileSummary,
 }
 
@@ -161,6 +163,14 @@ impl Profiles {
         self.entries()
             .get(name)
             .map_or(History::None, |entry| entry.history)
+    }
+
+    /// How its devices are updated; as ThingsBoard's defaults say when there is no such profile.
+    #[must_use]
+    pub fn update_settings(&self, name: &str) -> UpdateSettings {
+        let entries = self.entries();
+        let entry = entries.get(name);
+        entry.map_or_else(UpdateSettings::default, |entry| entry.updates.clone())
     }
 
     /// The profile of devices that name none.
@@ -399,6 +409,7 @@ impl Profiles {
                 id,
                 parts,
                 history: configuration.extensions.history,
+                updates: configuration.updates,
                 summary,
             };
             entries.insert(name, entry);

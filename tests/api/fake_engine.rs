@@ -55,6 +55,8 @@ pub struct FakeEngine {
     pub traced: Mutex<Option<mpsc::Sender<TracedMessage>>>,
     /// Updates assigned, in order.
     pub assigned_updates: Mutex<Vec<(String, Arc<UpdateTarget>)>>,
+    /// Updates under way, by endpoint and kind.
+    pub updates: Mutex<BTreeMap<(String, &'static str), UpdateView>>,
     /// Updates withdrawn, in order.
     pub withdrawn_updates: Mutex<Vec<(String, UpdateKind)>>,
     followed: Mutex<BTreeSet<String>>,
@@ -78,6 +80,7 @@ impl FakeEngine {
             noted: Mutex::default(),
             traced: Mutex::default(),
             assigned_updates: Mutex::default(),
+            updates: Mutex::default(),
             withdrawn_updates: Mutex::default(),
             followed: Mutex::default(),
             arrivals: Mutex::default(),
@@ -155,6 +158,33 @@ impl FakeEngine {
         let shards = self.shards.lock().unwrap();
         let mut all = shards.iter().flatten();
         all.find(|held| held.summary.endpoint == endpoint).cloned()
+    }
+}
+
+fn update(target: &UpdateTarget) -> UpdateView {
+    UpdateView {
+        kind: target.kind.name(),
+        package: target.package.to_string(),
+        title: target.title.to_string(),
+        version: target.version.to_string(),
+        state: "INITIATED",
+        state_since: 0,
+        ended: false,
+        waiting_for: "the device".to_owned(),
+        reason: None,
+        strategy: None,
+        bytes_done: 2,
+        bytes_total: target.bytes(),
+        percent: Some(40),
+        blocks_per_second: Some(1.5),
+        attempts: 1,
+        deadline: None,
+        last_exchange_at: Some(1_700_000_000_000),
+        last_exchange: Some("2.31 to block 1".to_owned()),
+        device_state: None,
+        device_result: None,
+        current_title: None,
+        current_version: None,
     }
 }
 
@@ -267,19 +297,25 @@ impl Engine for FakeEngine {
         target: Arc<UpdateTarget>,
     ) -> Result<bool, EngineError> {
         let mut assigned = self.assigned_updates.lock().unwrap();
+        let key = (endpoint.to_owned(), target.kind.name());
+        self.updates.lock().unwrap().insert(key, update(&target));
         assigned.push((endpoint.to_owned(), target));
         Ok(self.find(endpoint).is_some())
     }
 
     fn withdraw_update(&self, endpoint: &str, kind: UpdateKind) -> Result<bool, EngineError> {
         let mut withdrawn = self.withdrawn_updates.lock().unwrap();
+        let key = (endpoint.to_owned(), kind.name());
+        self.updates.lock().unwrap().remove(&key);
         withdrawn.push((endpoint.to_owned(), kind));
         Ok(self.find(endpoint).is_some())
     }
 
     fn updates<'a>(&'a self, endpoint: &'a str) -> Answer<'a, Option<Vec<UpdateView>>> {
-        let updates = |held: Held| held.registration.map_or(Vec::new(), |shown| shown.updates);
-        self.answer(self.find(endpoint).map(updates))
+        let updates = self.updates.lock().unwrap();
+        let of_it = updates.iter().filter(|((name, _), _)| name == endpoint);
+        let of_it = of_it.map(|(_, update)| update.clone()).collect();
+        self.answer(self.find(endpoint).map(|_| of_it))
     }
 
     fn arrival(&self, endpoint: &str) -> oneshot::Receiver<()> {

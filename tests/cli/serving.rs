@@ -39,7 +39,10 @@ fn sigterm_ends_the_server_in_order() {
             .map(|entry| entry.unwrap().file_name())
             .collect();
         left.sort();
-        assert_eq!(left, ["dtls", "dtls-sessions.key", "rookery.redb", "state"]);
+        assert_eq!(
+            left,
+            ["dtls", "dtls-sessions.key", "packages", "rookery.redb", "state"]
+        );
     }
 }
 

@@ -334,6 +334,19 @@ pub(super) const SETTINGS: &[Setting] = &[
         },
     },
     Setting {
+        section: "packages",
+        key: "max_bytes",
+        doc: "Largest firmware or software image in bytes. One that devices are being sent is held in memory, once.",
+        accepts: "1 to 4294967295",
+        reloads: false,
+        get: |config| config.packages.max_bytes.to_string(),
+        set: |config, given| {
+            given
+                .integer(1..=u32::MAX as usize)
+                .map(|value| config.packages.max_bytes = value as u64)
+        },
+    },
+    Setting {
         section: "api",
         key: "max_body",
         doc: "Largest request body, and largest line of an import, in bytes.",

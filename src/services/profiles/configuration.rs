@@ -9,13 +9,14 @@ use super::json::Node;
 use super::members::Members;
 use super::observe_attr::{self, ObserveAttr};
 use super::power::check_type;
-use super::settings::{self, Extensions};
+use super::settings::{self, Extensions, UpdateSettings};
 
 /// What the engine is to do with devices of a profile.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Configuration {
     pub(super) observe_attr: ObserveAttr,
     pub(super) power: PowerSettings,
+    pub(super) updates: UpdateSettings,
     pub(super) extensions: Extensions,
 }
 
@@ -45,7 +46,7 @@ pub(super) fn read(
     }
     bootstrap::check(&members, ports, findings);
     if let Some(settings) = members.object("clientLwM2mSettings", findings) {
-        configuration.power = settings::read(&settings, findings);
+        (configuration.power, configuration.updates) = settings::read(&settings, findings);
     }
     if let Some(ours) = members.object("rookery", findings) {
         configuration.extensions = settings::read_extensions(&ours, findings);
