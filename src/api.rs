@@ -3,6 +3,7 @@
 mod accounting;
 mod attributes;
 mod auth;
+mod bootstrap;
 mod devices;
 mod events;
 mod extract;

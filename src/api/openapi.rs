@@ -9,8 +9,8 @@ use utoipa::{Modify, OpenApi};
 
 use super::auth::Viewer;
 use super::{
-    attributes, devices, events, import, log, models, probes, profiles, rpc, server, tokens, trace,
-    values,
+    attributes, bootstrap, devices, events, import, log, models, probes, profiles, rpc, server,
+    tokens, trace, values,
 };
 
 #[derive(OpenApi)]
@@ -36,6 +36,7 @@ use super::{
         rpc::list,
         rpc::show,
         rpc::remove,
+        bootstrap::sessions,
         events::all,
         events::of_device,
         models::list,

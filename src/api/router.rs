@@ -10,8 +10,8 @@ use axum::routing::{delete, get, post, put};
 use super::problem::{Problem, ProblemKind};
 use super::state::{Api, State};
 use super::{
-    accounting, attributes, devices, events, import, log, models, openapi, probes, profiles, rpc,
-    server, tokens, trace, values,
+    accounting, attributes, bootstrap, devices, events, import, log, models, openapi, probes,
+    profiles, rpc, server, tokens, trace, values,
 };
 
 /// The routes of `api`.
@@ -50,6 +50,7 @@ pub fn router(api: Api) -> Router {
             get(rpc::list).post(rpc::call),
         )
         .route("/api/v1/rpc/{id}", get(rpc::show).delete(rpc::remove))
+        .route("/api/v1/bootstrap/sessions", get(bootstrap::sessions))
         .route("/api/v1/events", get(events::all))
         .route("/api/v1/models", get(models::list).post(models::upload))
         .route(

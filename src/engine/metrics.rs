@@ -10,10 +10,12 @@ use super::endpoint::outputs::{
 };
 use super::view::SecurityMode;
 
+mod bootstrap;
 mod dtls;
 mod render;
 
-pub use dtls::DtlsMetrics;
+pub use bootstrap::BootstrapMetrics;
+pub use dtls::{DtlsMetrics, DtlsTotals};
 pub use render::EngineMetrics;
 
 /// A counter with one writer: no locked instruction, and a reader sees a recent value.
@@ -191,6 +193,10 @@ pub enum Socket {
     Plain,
     /// DTLS.
     Secured,
+    /// Plain CoAP of the bootstrap server.
+    Bootstrap,
+    /// DTLS of the bootstrap server.
+    BootstrapSecured,
 }
 
 /// Response codes the registration interface gives, in the order of their indices.
@@ -266,9 +272,11 @@ pub struct ShardMetrics {
     /// Entries of transport logs.
     pub log_entries: Counter,
     /// Datagrams the kernel dropped because the buffer of the socket was full, by [`Socket`].
-    pub kernel_drops: [Counter; 2],
+    pub kernel_drops: [Counter; 4],
     /// DTLS.
     pub dtls: DtlsMetrics,
+    /// The bootstrap server.
+    pub bootstrap: BootstrapMetrics,
     /// Datagrams the kernel refused to send.
     pub send_errors: Counter,
     /// Microseconds the shard was not asleep.

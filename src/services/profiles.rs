@@ -30,7 +30,7 @@ mod settings;
 mod types;
 mod view;
 
-pub use bootstrap::ServerPorts;
+pub use bootstrap::{BootstrapServer, ServerPorts};
 pub use certificates::{is_certificate, is_public_key};
 pub use error::{ProfilesError, check_name};
 pub use findings::{Faults, Finding};
@@ -96,6 +96,7 @@ struct Entry {
     id: ProfileId,
     parts: ProfileParts,
     history: History,
+    bootstrap: Arc<[BootstrapServer]>,
     summary: ProfileSummary,
 }
 
@@ -161,6 +162,12 @@ impl Profiles {
         self.entries()
             .get(name)
             .map_or(History::None, |entry| entry.history)
+    }
+
+    /// The servers that devices of a profile are told; `None` when there is no such profile.
+    #[must_use]
+    pub fn bootstrap(&self, name: &str) -> Option<Arc<[BootstrapServer]>> {
+        Some(Arc::clone(&self.entries().get(name)?.bootstrap))
     }
 
     /// The profile of devices that name none.
@@ -369,6 +376,7 @@ impl Profiles {
                 id,
                 parts,
                 history: configuration.extensions.history,
+                bootstrap: configuration.bootstrap.into(),
                 summary,
             };
             entries.insert(name, entry);

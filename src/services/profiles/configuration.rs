@@ -3,7 +3,7 @@
 use crate::engine::endpoint::profile_parts::PowerMode;
 use crate::proto::lwm2m::model::ObjectModels;
 
-use super::bootstrap::{self, ServerPorts};
+use super::bootstrap::{self, BootstrapServer, ServerPorts};
 use super::findings::Findings;
 use super::json::Node;
 use super::members::Members;
@@ -17,6 +17,8 @@ pub(super) struct Configuration {
     pub(super) observe_attr: ObserveAttr,
     pub(super) power: PowerMode,
     pub(super) extensions: Extensions,
+    /// What devices are told when they bootstrap.
+    pub(super) bootstrap: Vec<BootstrapServer>,
 }
 
 const MEMBERS: [&str; 6] = [
@@ -43,7 +45,7 @@ pub(super) fn read(
     if let Some(observe_attr) = members.object("observeAttr", findings) {
         configuration.observe_attr = observe_attr::read(&observe_attr, models, findings);
     }
-    bootstrap::check(&members, ports, findings);
+    configuration.bootstrap = bootstrap::read(&members, ports, findings);
     if let Some(settings) = members.object("clientLwM2mSettings", findings) {
         configuration.power = settings::read(&settings, findings);
     }
