@@ -15,6 +15,7 @@ use super::models::Models;
 use super::storage::{self, Change, Store, StoreError, Table};
 
 mod bootstrap;
+mod bootstrap_objects;
 mod certificates;
 mod compile;
 mod configuration;
@@ -31,6 +32,7 @@ mod types;
 mod view;
 
 pub use bootstrap::{BootstrapServer, ServerPorts};
+pub use bootstrap_objects::BootstrapPlan;
 pub use certificates::{is_certificate, is_public_key};
 pub use error::{ProfilesError, check_name};
 pub use findings::{Faults, Finding};
@@ -96,7 +98,7 @@ struct Entry {
     id: ProfileId,
     parts: ProfileParts,
     history: History,
-    bootstrap: Arc<[BootstrapServer]>,
+    bootstrap: Arc<BootstrapPlan>,
     summary: ProfileSummary,
 }
 
@@ -164,9 +166,9 @@ impl Profiles {
             .map_or(History::None, |entry| entry.history)
     }
 
-    /// The servers that devices of a profile are told; `None` when there is no such profile.
+    /// What devices of a profile are told when they bootstrap; `None` when there is no such profile.
     #[must_use]
-    pub fn bootstrap(&self, name: &str) -> Option<Arc<[BootstrapServer]>> {
+    pub fn bootstrap(&self, name: &str) -> Option<Arc<BootstrapPlan>> {
         Some(Arc::clone(&self.entries().get(name)?.bootstrap))
     }
 

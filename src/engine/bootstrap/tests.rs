@@ -24,6 +24,7 @@ mod device;
 mod failures;
 mod network;
 mod packs;
+mod secured;
 mod sequence;
 
 use device::Device;

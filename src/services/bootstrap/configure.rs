@@ -66,13 +66,17 @@ pub(super) async fn configuration(
     let own = own.ok_or(Refused::NoCredentials)?;
     let shared =
         AccountCredentials::of(credentials, Role::Lwm2mServer).ok_or(Refused::NoCredentials)?;
-    let servers = profiles
+    let plan = profiles
         .bootstrap(profile)
         .ok_or_else(|| Refused::NoProfile {
             profile: profile.to_owned(),
         })?;
-    let mut configuration = Configuration::default();
-    for server in &*servers {
+    let mut configuration = Configuration {
+        objects: plan.objects.clone(),
+        cleared: plan.emptied.clone(),
+        ..Configuration::default()
+    };
+    for server in &plan.servers {
         let given = if server.is_bootstrap { &own } else { &shared };
         let account = account(server, given)?;
         match server.short_id {

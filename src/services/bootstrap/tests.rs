@@ -210,3 +210,48 @@ fn a_newer_session_names_the_one_that_still_runs() {
     assert_eq!(sessions.began(&first, 15), None);
     assert_eq!(sessions.newest(None, 10).len(), 1);
 }
+
+#[tokio::test]
+async fn b14_other_objects_of_the_profile_are_told() {
+    let store = Arc::new(MemoryStore::default());
+    let settings = ProfileSettings {
+        ports: ServerPorts::default(),
+        of_unnamed: "p".to_owned(),
+    };
+    let models = Arc::new(Models::load(store.clone()).await.unwrap());
+    let profiles = Profiles::load(store.clone(), models, None, settings)
+        .await
+        .unwrap();
+    let profile = |told: Value| {
+        let profile = json!({"bootstrap": [no_sec_server()], "rookery": {"bootstrap": told}});
+        serde_json::value::RawValue::from_string(profile.to_string()).unwrap()
+    };
+    let told = json!({"empty": [2], "write": {"/2/0/0": 3, "/2/0/2/123": 15, "/21/0/0": {"opaque": "01ff"}}});
+    profiles.put("p", profile(told)).await.unwrap();
+    let plan = profiles.bootstrap("p").unwrap();
+    assert_eq!(plan.emptied, [2]);
+    let paths: Vec<_> = plan
+        .objects
+        .iter()
+        .map(|object| object.path.to_string())
+        .collect();
+    assert_eq!(paths, ["/2/0", "/21/0"]);
+    assert_eq!(plan.objects[0].records.len(), 2);
+    let provisioning = Provisioning::new(store, profiles.clone(), "p");
+    let asked = asked(SecurityMode::NoSec, 0, 1);
+    let told = configuration(&provisioning, true, &asked).await.unwrap();
+    assert_eq!((told.objects.len(), told.cleared.len()), (2, 1));
+    for wrong in [
+        json!({"empty": [1]}),
+        json!({"write": {"/0/0/0": "coap://other"}}),
+        json!({"write": {"/2/0": 1}}),
+        json!({"write": {"/2/0/0": null}}),
+        json!({"write": {"/2/0/0": {"opaque": "xy"}}}),
+        json!({"told": 1}),
+    ] {
+        assert!(
+            profiles.put("p", profile(wrong.clone())).await.is_err(),
+            "{wrong}"
+        );
+    }
+}

@@ -3,7 +3,8 @@
 use crate::engine::endpoint::profile_parts::PowerMode;
 use crate::proto::lwm2m::model::ObjectModels;
 
-use super::bootstrap::{self, BootstrapServer, ServerPorts};
+use super::bootstrap::{self, ServerPorts};
+use super::bootstrap_objects::BootstrapPlan;
 use super::findings::Findings;
 use super::json::Node;
 use super::members::Members;
@@ -18,7 +19,7 @@ pub(super) struct Configuration {
     pub(super) power: PowerMode,
     pub(super) extensions: Extensions,
     /// What devices are told when they bootstrap.
-    pub(super) bootstrap: Vec<BootstrapServer>,
+    pub(super) bootstrap: BootstrapPlan,
 }
 
 const MEMBERS: [&str; 6] = [
@@ -45,12 +46,15 @@ pub(super) fn read(
     if let Some(observe_attr) = members.object("observeAttr", findings) {
         configuration.observe_attr = observe_attr::read(&observe_attr, models, findings);
     }
-    configuration.bootstrap = bootstrap::read(&members, ports, findings);
+    configuration.bootstrap.servers = bootstrap::read(&members, ports, findings);
     if let Some(settings) = members.object("clientLwM2mSettings", findings) {
         configuration.power = settings::read(&settings, findings);
     }
     if let Some(ours) = members.object("rookery", findings) {
         configuration.extensions = settings::read_extensions(&ours, findings);
+        if let Some(told) = ours.object("bootstrap", findings) {
+            configuration.bootstrap.read_objects(&told, findings);
+        }
     }
     members.warn_of_unknown(&MEMBERS, findings);
     configuration
