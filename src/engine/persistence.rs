@@ -34,11 +34,7 @@ pub trait StateStore: fmt::Debug + Send + Sync + 'static {
     ///
     /// # Errors
     /// The storage cannot be read or written. Single sessions that cannot be read are removed.
-    fn read_sessions(
-        &self,
-        shard: u8,
-        take: &mut dyn FnMut(u32, &[u8]) -> Option<Vec<u8>>,
-    ) -> Result<Read, StateError>;
+    fn read_sessions(&self, shard: u8, take: Renew<'_>) -> Result<Read, StateError>;
 
     /// Forgets all records of profiles but these: no record of an endpoint refers to another one.
     ///
@@ -52,6 +48,9 @@ pub trait StateStore: fmt::Debug + Send + Sync + 'static {
     /// The queue is full: the changes come back.
     fn submit(&self, batch: StateBatch) -> Result<(), StateBatch>;
 }
+
+/// Is given the slot and the record of a session, and gives its new record; nothing to drop it.
+pub type Renew<'a> = &'a mut dyn FnMut(u32, &[u8]) -> Option<Vec<u8>>;
 
 /// What is known at the start.
 #[derive(Debug)]

@@ -7,7 +7,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use crate::services::engine::{Begun, Fate, Read, StateBatch, StateError, StateStore};
+use crate::services::engine::{Begun, Fate, Read, Renew, StateBatch, StateError, StateStore};
 
 mod sealed;
 mod tables;
@@ -255,11 +255,7 @@ impl StateStore for EmbeddedState {
         })
     }
 
-    fn read_sessions(
-        &self,
-        shard: u8,
-        take: &mut dyn FnMut(u32, &[u8]) -> Option<Vec<u8>>,
-    ) -> Result<Read, StateError> {
+    fn read_sessions(&self, shard: u8, take: Renew<'_>) -> Result<Read, StateError> {
         let first = u32::from(shard) << tables::SLOT_BITS;
         let last = first | SLOT_MASK;
         let tables = self.tables.get()?;

@@ -8,7 +8,7 @@ use super::plans::{asked, content, mapping, planned};
 use super::*;
 use crate::engine::endpoint::profile_parts::{PlannedStep, ProfileParts};
 use crate::engine::persistence::{
-    Begun, Fate, Persistence, Read, Restored, StateBatch, StateError, StateStore,
+    Begun, Fate, Persistence, Read, Renew, Restored, StateBatch, StateError, StateStore,
 };
 use crate::proto::time::UnixMillis;
 
@@ -34,11 +34,7 @@ impl StateStore for Memory {
         Ok(Read::default())
     }
 
-    fn read_sessions(
-        &self,
-        _: u8,
-        take: &mut dyn FnMut(u32, &[u8]) -> Option<Vec<u8>>,
-    ) -> Result<Read, StateError> {
+    fn read_sessions(&self, _: u8, take: Renew<'_>) -> Result<Read, StateError> {
         let mut sessions = self.sessions.lock().unwrap();
         sessions.retain(|slot, record| match take(*slot, record) {
             Some(renewed) => {
