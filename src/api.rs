@@ -3,6 +3,7 @@
 mod accounting;
 mod attributes;
 mod auth;
+mod bootstrap;
 mod campaigns;
 mod devices;
 mod events;

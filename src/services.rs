@@ -1,6 +1,7 @@
 //! What the product does with devices and their values.
 
 pub mod attributes;
+pub mod bootstrap;
 pub mod campaigns;
 pub mod credentials;
 pub mod devices;

@@ -34,6 +34,12 @@ const MAY_NAME: &[(&str, &[&str])] = &[
     ("engine/endpoint/request.rs", &["proto"]),
     ("engine/endpoint/update", &["proto"]),
     ("engine/endpoint/values.rs", &["proto"]),
+    // A bootstrap session, likewise.
+    ("engine/bootstrap/configuration.rs", &["proto"]),
+    ("engine/bootstrap/instances.rs", &["proto"]),
+    ("engine/bootstrap/pack.rs", &["proto"]),
+    ("engine/bootstrap/request.rs", &["proto"]),
+    ("engine/bootstrap/session.rs", &["proto"]),
     ("services", &["engine", "proto", "services"]),
     ("store", &["services", "store"]),
     ("api", &["api", "ops", "proto", "services"]),

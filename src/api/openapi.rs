@@ -9,8 +9,8 @@ use utoipa::{Modify, OpenApi};
 
 use super::auth::Viewer;
 use super::{
-    attributes, campaigns, devices, events, import, log, models, packages, probes, profiles, rpc,
-    server, tokens, trace, updates, values,
+    attributes, bootstrap, campaigns, devices, events, import, log, models, packages, probes,
+    profiles, rpc, server, tokens, trace, updates, values,
 };
 
 #[derive(OpenApi)]
@@ -36,6 +36,7 @@ use super::{
         rpc::list,
         rpc::show,
         rpc::remove,
+        bootstrap::sessions,
         events::all,
         events::of_device,
         models::list,

@@ -11,8 +11,8 @@ use axum::routing::{delete, get, post, put};
 use super::problem::{Problem, ProblemKind};
 use super::state::{Api, State};
 use super::{
-    accounting, attributes, campaigns, devices, events, import, log, models, openapi, packages,
-    probes, profiles, rpc, server, tokens, trace, updates, values,
+    accounting, attributes, bootstrap, campaigns, devices, events, import, log, models, openapi,
+    packages, probes, profiles, rpc, server, tokens, trace, updates, values,
 };
 
 /// The routes of `api`.
@@ -51,6 +51,7 @@ pub fn router(api: Api) -> Router {
             get(rpc::list).post(rpc::call),
         )
         .route("/api/v1/rpc/{id}", get(rpc::show).delete(rpc::remove))
+        .route("/api/v1/bootstrap/sessions", get(bootstrap::sessions))
         .route("/api/v1/events", get(events::all))
         .route("/api/v1/models", get(models::list).post(models::upload))
         .route(

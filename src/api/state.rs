@@ -12,6 +12,7 @@ use tokio::sync::{Semaphore, watch};
 use crate::ops::health::Health;
 use crate::ops::metrics::Exporter;
 use crate::services::attributes::Attributes;
+use crate::services::bootstrap::Bootstrap;
 use crate::services::campaigns::Campaigns;
 use crate::services::credentials::Credentials;
 use crate::services::devices::Devices;
@@ -53,6 +54,8 @@ pub struct Api {
     pub campaigns: Arc<Campaigns>,
     /// The kept telemetry.
     pub history: History,
+    /// The bootstrap service.
+    pub bootstrap: Arc<Bootstrap>,
     /// The token service.
     pub tokens: Arc<Tokens>,
     /// The event feed.

@@ -13,6 +13,7 @@ use rookery::ops::health::{Health, Phase};
 use rookery::ops::logging;
 use rookery::ops::metrics::Exporter;
 use rookery::services::attributes::Attributes;
+use rookery::services::bootstrap::Bootstrap;
 use rookery::services::campaigns::Campaigns;
 use rookery::services::credentials::{Credentials, Keys};
 use rookery::services::devices::Devices;
@@ -91,7 +92,8 @@ async fn run(effective: Effective, mut reload: Reload, dev: bool) -> anyhow::Res
     let tokens = Arc::new(Tokens::load(store.clone()).await?);
     let models = Arc::new(Models::load(store.clone()).await?);
     let state: Arc<dyn StateStore> = Arc::new(open_state(&config.store.path)?);
-    let contexts = match config.listen.coaps {
+    let speaks_dtls = config.listen.coaps.or(config.listen.bootstrap_coaps);
+    let contexts = match speaks_dtls {
         Some(_) => server_contexts(&keys)?,
         None => None,
     };
@@ -125,6 +127,13 @@ async fn run(effective: Effective, mut reload: Reload, dev: bool) -> anyhow::Res
     let credentials = Arc::new(Credentials::new(index, keys));
     prepared.identify_by(credentials.clone());
     tokio::spawn(secured::end_revoked(revocations, unknown.clone()));
+    let bootstrap = Bootstrap::new(
+        engine.clone(),
+        provisioning.clone(),
+        config.provisioning.allow_unknown,
+    );
+    let bootstrap = Arc::new(bootstrap);
+    tokio::spawn(bootstrap.clone().serve(unknown.clone()));
     let devices = Arc::new(Devices::new(engine.clone(), provisioning));
     // Devices are let in only now: before, each of them would be unknown.
     let provisioned = devices.restore().await?;
@@ -188,6 +197,7 @@ async fn run(effective: Effective, mut reload: Reload, dev: bool) -> anyhow::Res
         updates,
         campaigns,
         history,
+        bootstrap,
         tokens: tokens.clone(),
         events: EventFeed::new(move || subscribed.subscribe(), config.api.max_event_streams),
         store,
@@ -249,6 +259,8 @@ fn prepare_engine(
     let settings = EngineConfig {
         coap: config.listen.coap,
         coaps: config.listen.coaps,
+        bootstrap_coap: config.listen.bootstrap_coap,
+        bootstrap_coaps: config.listen.bootstrap_coaps,
         dtls: dtls_settings(config),
         shards: config.engine.shards,
         allow_unknown: config.provisioning.allow_unknown,
@@ -260,7 +272,12 @@ fn prepare_engine(
         ..EngineConfig::default()
     };
     let prepared = engine::prepare_kept(settings, state, contexts);
-    let listen = [("coap", config.listen.coap), ("coaps", config.listen.coaps)];
+    let listen = [
+        ("coap", config.listen.coap),
+        ("coaps", config.listen.coaps),
+        ("bootstrap_coap", config.listen.bootstrap_coap),
+        ("bootstrap_coaps", config.listen.bootstrap_coaps),
+    ];
     let failed = match &prepared {
         Err(StartError::Bind { listener, .. }) => *listener,
         _ => "",
@@ -293,7 +310,7 @@ fn server_contexts(keys: &Keys) -> anyhow::Result<Option<Arc<ServerContexts>>> {
     let contexts = secured::contexts(keys).context("[dtls]")?;
     if contexts.is_none() {
         warn!(
-            "listen.coaps is set, but no security mode can be served: dtls.psk is off, and dtls.rpk \
+            "listen.coaps or listen.bootstrap_coaps is set, but no security mode can be served: dtls.psk is off, and dtls.rpk \
              and dtls.x509 need dtls.server_key; nobody is served over DTLS"
         );
     }

@@ -7,6 +7,7 @@ use tokio::sync::{mpsc, oneshot};
 
 use crate::proto::dtls::ServerContexts;
 
+use super::bootstrap::desk::Directive;
 use super::credentials::Answer;
 use super::endpoint::journal::Severity;
 use super::endpoint::request::{DeviceOutcome, DeviceRequest};
@@ -99,6 +100,8 @@ pub enum Command {
     LookAtProfiles,
     /// The profile or the power mode that an endpoint is provisioned with has changed.
     Readmit { slot: u32, endpoint: String },
+    /// What services decided about a bootstrap session.
+    Bootstrap(Directive),
     /// A claim of a handshake has been looked up.
     Decided(Box<Answer>),
     /// The credentials of an endpoint do not hold any more: its registration ends, and the sessions

@@ -9,6 +9,7 @@ use std::sync::atomic::Ordering::Relaxed;
 use futures_util::stream::{self, Stream};
 use tokio::sync::{broadcast, mpsc, oneshot};
 
+use super::bootstrap::desk::{Directive, Order, Ticket, Told};
 use super::command::{Command, DeviceFilter, Inspect, RequestReply};
 use super::directory::{Admitted, Home};
 use super::endpoint::journal::Severity;
@@ -308,6 +309,22 @@ impl EngineHandle {
             shared.arrivals.taken(&endpoint);
             Some((endpoint, (Some(told), shared)))
         })
+    }
+
+    /// What the bootstrap server asks and tells, from now on. Whoever asks first gets it; `None` later.
+    #[must_use]
+    pub fn bootstraps(&self) -> Option<mpsc::Receiver<Told>> {
+        self.inner.shared.bootstrap.open()
+    }
+
+    /// Says what is to become of a bootstrap session. Waits while its shard is busy.
+    pub async fn direct(&self, ticket: Ticket, what: Order) {
+        let number = ticket.number;
+        let directive = Command::Bootstrap(Directive { number, what });
+        if let Some(shard) = self.inner.commands.get(usize::from(ticket.shard)) {
+            // A shard that is gone has no sessions.
+            let _ = shard.send(directive).await;
+        }
     }
 
     /// Telemetry values of profiles that keep a history, from now on. Whoever asks first gets them;

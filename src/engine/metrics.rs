@@ -13,10 +13,12 @@ use super::view::SecurityMode;
 use super::endpoint::update::status::UpdateStatus;
 use super::endpoint::update::target::UpdateKind;
 
+mod bootstrap;
 mod dtls;
 mod render;
 
-pub use dtls::DtlsMetrics;
+pub use bootstrap::BootstrapMetrics;
+pub use dtls::{DtlsMetrics, DtlsTotals};
 pub use render::EngineMetrics;
 
 /// A counter with one writer: no locked instruction, and a reader sees a recent value.
@@ -220,6 +222,10 @@ pub enum Socket {
     Plain,
     /// DTLS.
     Secured,
+    /// Plain CoAP of the bootstrap server.
+    Bootstrap,
+    /// DTLS of the bootstrap server.
+    BootstrapSecured,
 }
 
 /// Response codes the registration interface gives, in the order of their indices.
@@ -301,9 +307,11 @@ pub struct ShardMetrics {
     /// Entries of transport logs.
     pub log_entries: Counter,
     /// Datagrams the kernel dropped because the buffer of the socket was full, by [`Socket`].
-    pub kernel_drops: [Counter; 2],
+    pub kernel_drops: [Counter; 4],
     /// DTLS.
     pub dtls: DtlsMetrics,
+    /// The bootstrap server.
+    pub bootstrap: BootstrapMetrics,
     /// Datagrams the kernel refused to send.
     pub send_errors: Counter,
     /// Microseconds the shard was not asleep.

@@ -45,6 +45,10 @@ pub struct Listen {
     pub coap: Option<SocketAddr>,
     /// CoAP over DTLS.
     pub coaps: Option<SocketAddr>,
+    /// Bootstrap over CoAP.
+    pub bootstrap_coap: Option<SocketAddr>,
+    /// Bootstrap over DTLS.
+    pub bootstrap_coaps: Option<SocketAddr>,
     /// HTTP: API and metrics.
     pub http: Option<SocketAddr>,
 }
@@ -164,6 +168,8 @@ impl Default for Config {
             listen: Listen {
                 coap: Some(SocketAddr::new(any, 5685)),
                 coaps: Some(SocketAddr::new(any, 5686)),
+                bootstrap_coap: Some(SocketAddr::new(any, 5687)),
+                bootstrap_coaps: Some(SocketAddr::new(any, 5688)),
                 http: Some(SocketAddr::new(loopback, 8080)),
             },
             engine: Engine {

@@ -15,6 +15,7 @@ use super::models::Models;
 use super::storage::{self, Change, Store, StoreError, Table};
 
 mod bootstrap;
+mod bootstrap_objects;
 mod certificates;
 mod compile;
 mod configuration;
@@ -30,7 +31,8 @@ mod settings;
 mod types;
 mod view;
 
-pub use bootstrap::ServerPorts;
+pub use bootstrap::{BootstrapServer, ServerPorts};
+pub use bootstrap_objects::BootstrapPlan;
 pub use certificates::{is_certificate, is_public_key};
 pub use error::{ProfilesError, check_name};
 pub use findings::{Faults, Finding};
@@ -98,6 +100,7 @@ struct Entry {
     parts: ProfileParts,
     history: History,
     updates: UpdateSettings,
+    bootstrap: Arc<BootstrapPlan>,
     summary: ProfileSummary,
 }
 
@@ -171,6 +174,12 @@ impl Profiles {
         let entries = self.entries();
         let entry = entries.get(name);
         entry.map_or_else(UpdateSettings::default, |entry| entry.updates.clone())
+    }
+
+    /// What devices of a profile are told when they bootstrap; `None` when there is no such profile.
+    #[must_use]
+    pub fn bootstrap(&self, name: &str) -> Option<Arc<BootstrapPlan>> {
+        Some(Arc::clone(&self.entries().get(name)?.bootstrap))
     }
 
     /// The profile of devices that name none.
@@ -410,6 +419,7 @@ impl Profiles {
                 parts,
                 history: configuration.extensions.history,
                 updates: configuration.updates,
+                bootstrap: configuration.bootstrap.into(),
                 summary,
             };
             entries.insert(name, entry);

@@ -85,6 +85,8 @@ fn a_port_in_use_is_named_with_what_to_change() {
             .arg("serve")
             .env("ROOKERY_LISTEN__COAP", "")
             .env("ROOKERY_LISTEN__COAPS", "")
+            .env("ROOKERY_LISTEN__BOOTSTRAP_COAP", "127.0.0.1:0")
+            .env("ROOKERY_LISTEN__BOOTSTRAP_COAPS", "")
             .env("ROOKERY_LISTEN__HTTP", "");
         run(serve.env(variable, address))
     };
@@ -111,6 +113,8 @@ fn a_data_directory_in_use_is_named() {
     second
         .env("ROOKERY_LISTEN__COAP", "127.0.0.1:0")
         .env("ROOKERY_LISTEN__COAPS", "127.0.0.1:0")
+        .env("ROOKERY_LISTEN__BOOTSTRAP_COAP", "127.0.0.1:0")
+        .env("ROOKERY_LISTEN__BOOTSTRAP_COAPS", "127.0.0.1:0")
         .env("ROOKERY_LISTEN__HTTP", "127.0.0.1:0");
     let (code, _, error) = run(&mut second);
     assert_eq!(code, 1);

@@ -40,6 +40,8 @@ impl Engine {
         let own = [
             ("ROOKERY_LISTEN__COAP", coap.to_string()),
             ("ROOKERY_LISTEN__COAPS", String::new()),
+            ("ROOKERY_LISTEN__BOOTSTRAP_COAP", String::new()),
+            ("ROOKERY_LISTEN__BOOTSTRAP_COAPS", String::new()),
             ("ROOKERY_LISTEN__HTTP", http.to_string()),
             (
                 "ROOKERY_STORE__PATH",

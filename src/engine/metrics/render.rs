@@ -51,6 +51,7 @@ impl EngineMetrics {
         self.registrations(&mut out);
         self.traffic(&mut out);
         self.dtls(&mut out);
+        self.bootstrap(&mut out);
         self.values(&mut out);
         self.updates(&mut out);
         self.shard_state(&mut out);
@@ -263,7 +264,9 @@ impl EngineMetrics {
         );
         out.single(
             "lwm2m_udp_receive_drops_total",
-            self.sum(|m| &m.kernel_drops[0]) + self.sum(|m| &m.kernel_drops[1]),
+            (0..4)
+                .map(|at| self.sum(|m| &m.kernel_drops[at]))
+                .sum::<u64>(),
         );
         out.single("lwm2m_udp_send_errors_total", self.sum(|m| &m.send_errors));
         out.single("lwm2m_profile_rollout_slots", self.gauge(|m| &m.rollout));

@@ -67,7 +67,12 @@ impl Shard {
                 let _ = reply.send(self.census.progress(present));
             }
             Command::LookAtProfiles => self.take_over_profiles(),
-            Command::Decided(answer) => self.on_decided(*answer),
+            Command::Decided(answer) => self.hand_decision(*answer),
+            Command::Bootstrap(directive) => {
+                if let Some(bootstrap) = &mut self.bootstrap {
+                    bootstrap.on_directive(directive);
+                }
+            }
             Command::Revoke { endpoint, identity } => self.revoke(&endpoint, identity),
             Command::RevokeUnknown => self.revoke_unknown(),
             Command::Show(contexts) => self.show(contexts),

@@ -123,6 +123,7 @@ fn share(config: EngineConfig, plan: ProfilePlan, seed: u64) -> Arc<Shared> {
         models: Default::default(),
         credentials: Default::default(),
         arrivals: Default::default(),
+        bootstrap: Default::default(),
         history: Default::default(),
         tracing: Default::default(),
         readmissions: Default::default(),

@@ -83,7 +83,12 @@ pub(super) struct Extensions {
 /// Reads our own settings. None of ours is unknown to us.
 pub(super) fn read_extensions(members: &Members<'_>, findings: &mut Findings) -> Extensions {
     members.refuse_unknown(
-        &["strictObjectVersions", "history", "transportLog"],
+        &[
+            "strictObjectVersions",
+            "history",
+            "transportLog",
+            "bootstrap",
+        ],
         findings,
     );
     Extensions {

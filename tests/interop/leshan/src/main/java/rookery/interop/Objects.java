@@ -38,8 +38,14 @@ final class Objects {
         Map<Integer, ObjectModel> models = models(options);
 
         ObjectsInitializer initializer = new ObjectsInitializer(new StaticModel(models.values()));
-        initializer.setInstancesForObject(LwM2mId.SECURITY, options.credentials().security(options.serverUri(), SHORT_SERVER_ID));
-        initializer.setInstancesForObject(LwM2mId.SERVER, server(options));
+        if (options.bootstrap()) {
+            initializer.setInstancesForObject(LwM2mId.SECURITY, Security.noSecBootstrap(options.serverUri()));
+            initializer.setClassForObject(LwM2mId.SERVER, Server.class);
+        } else {
+            initializer.setInstancesForObject(LwM2mId.SECURITY,
+                    options.credentials().security(options.serverUri(), SHORT_SERVER_ID));
+            initializer.setInstancesForObject(LwM2mId.SERVER, server(options));
+        }
         for (int object : InitialValues.OBJECTS) {
             if (models.containsKey(object)) {
                 addInstances(initializer, object, events);
