@@ -5,8 +5,8 @@ use std::process::ExitCode;
 use anyhow::Context;
 
 use super::arguments::{
-    Arguments, Command, CredentialsCommand, DevicesCommand, ModelsCommand, PackagesCommand,
-    ProfilesCommand, StoreCommand,
+    Arguments, Command, CredentialsCommand, DevicesCommand, ModelsCommand, ProfilesCommand,
+    StoreCommand,
 };
 use super::{
     check_config, credentials, devices, models, packages, profiles, rpc, serve, store, terminal,

@@ -41,7 +41,13 @@ fn sigterm_ends_the_server_in_order() {
         left.sort();
         assert_eq!(
             left,
-            ["dtls", "dtls-sessions.key", "packages", "rookery.redb", "state"]
+            [
+                "dtls",
+                "dtls-sessions.key",
+                "packages",
+                "rookery.redb",
+                "state"
+            ]
         );
     }
 }

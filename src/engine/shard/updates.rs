@@ -5,6 +5,7 @@ use std::net::SocketAddr;
 use crate::engine::endpoint::core::{EndpointCore, Input};
 use crate::engine::endpoint::reply::Reply;
 use crate::engine::metrics::Fetch;
+use crate::engine::peer::Peer;
 use crate::engine::update::{Assignment, DownloadToken, UpdateKind};
 use crate::proto::coap::block::{BlockValue, slice};
 use crate::proto::coap::{Code, MessageType, MessageView, MessageWriter, content_format, option};
@@ -57,11 +58,15 @@ impl Shard {
     /// Where a device reaches the download resource: where it writes to anyway.
     fn origin(&self, slot: u32) -> Option<Box<str>> {
         let head = &self.endpoints.get(slot)?.head;
-        let listener = self.shared.config.coap?;
+        let config = &self.shared.config;
+        let (scheme, listener) = match head.peer {
+            Peer::Plain(_) => ("coap", config.coap?),
+            Peer::Secured(_) => ("coaps", config.coaps?),
+        };
         let local = self.locals.address(head.local);
         let ip = local.map_or(listener.ip(), |local| local.ip());
         let reachable = !ip.is_unspecified() && listener.port() != 0;
-        reachable.then(|| format!("coap://{}", SocketAddr::new(ip, listener.port())).into())
+        reachable.then(|| format!("{scheme}://{}", SocketAddr::new(ip, listener.port())).into())
     }
 
     /// `GET /tbfw/{token}`: a block of the package that the token stands for (RFC 7959 §2.4).

@@ -36,7 +36,10 @@ pub struct UpdateSettings {
 const STRATEGIES: [Strategy; 3] = [Strategy::Push, Strategy::Url, Strategy::PushObject19];
 
 /// Checks `clientLwM2mSettings`; the power settings in it, and how devices are updated.
-pub(super) fn read(members: &Members<'_>, findings: &mut Findings) -> (PowerSettings, UpdateSettings) {
+pub(super) fn read(
+    members: &Members<'_>,
+    findings: &mut Findings,
+) -> (PowerSettings, UpdateSettings) {
     let object_19_info = members.boolean("useObject19ForOtaInfo", findings);
     let firmware = "1 (object 5, binary), 2 (object 5, URI) or 3 (object 19, binary): a number";
     let firmware = members.number("fwUpdateStrategy", firmware, 1..=3, findings);

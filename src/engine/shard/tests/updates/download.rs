@@ -125,12 +125,7 @@ fn any_shard_serves_a_download_and_hundreds_at_once() {
             let extra = [block2(num, 6)];
             let kind = MessageType::Confirmable;
             let bytes = request_with(kind, Code::GET, num as u16, path, &[], &extra, b"");
-            let datagram = Datagram {
-                bytes: &bytes,
-                peer: peer(at as u16),
-                local: None,
-                truncated: false,
-            };
+            let datagram = Datagram::plain(&bytes, peer(at as u16));
             shard.on_datagram(&datagram, Origin::Socket);
             shard.end();
             let (arena, outbox) = shard.outbox();
