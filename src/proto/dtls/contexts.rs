@@ -15,7 +15,7 @@ use zeroize::Zeroizing;
 use super::Suite;
 use super::ffi;
 use super::handshake::negotiation;
-use super::suite::{Kind, Offer};
+use super::suite::{Cbc, Kind, Offer};
 
 /// What the server can prove and takes. Shared by all shards.
 #[derive(Clone, Default)]
@@ -97,8 +97,8 @@ pub struct ServerContexts {
     certificate: Option<Pair>,
 }
 
-/// The same with and without CBC: CBC is for clients with encrypt-then-MAC only, and only the
-/// choice of a context keeps OpenSSL from agreeing to it with others.
+/// The same with and without CBC: a client without encrypt-then-MAC gets it only if it has nothing
+/// else, and only the choice of a context keeps OpenSSL from agreeing to it with others.
 struct Pair {
     with_cbc: SslContext,
     without_cbc: SslContext,
@@ -148,16 +148,15 @@ impl ServerContexts {
         }
     }
 
-    pub(super) fn context(&self, kind: Kind, cbc: bool) -> Option<&SslContext> {
+    pub(super) fn context(&self, kind: Kind, cbc: Cbc) -> Option<&SslContext> {
         let pair = match kind {
             Kind::Psk => self.psk.as_ref(),
             Kind::RawPublicKey => self.raw_public_key.as_ref(),
             Kind::Certificate => self.certificate.as_ref(),
         }?;
-        Some(if cbc {
-            &pair.with_cbc
-        } else {
-            &pair.without_cbc
+        Some(match cbc {
+            Cbc::Without => &pair.without_cbc,
+            Cbc::EncryptThenMac | Cbc::MacThenEncrypt => &pair.with_cbc,
         })
     }
 }

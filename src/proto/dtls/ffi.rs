@@ -155,6 +155,17 @@ pub(super) fn handle_timeout(ssl: &SslRef) -> bool {
     }
 }
 
+/// A client of the tests wants to make the handshake again.
+#[cfg(test)]
+pub(super) fn renegotiate(ssl: &SslRef) {
+    // SAFETY: test only; this declaration is that of OpenSSL.
+    unsafe extern "C" {
+        fn SSL_renegotiate(ssl: *mut sys::SSL) -> c_int;
+    }
+    // SAFETY: the SSL is alive.
+    assert_eq!(unsafe { SSL_renegotiate(ssl.as_ptr()) }, 1);
+}
+
 /// A client of the tests offers this session again.
 #[cfg(test)]
 pub(super) fn resume(ssl: &SslRef, session: &openssl::ssl::SslSessionRef) {
