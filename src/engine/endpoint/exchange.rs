@@ -20,7 +20,7 @@ pub(super) const LARGEST_BLOCK: u8 = 6;
 /// Bytes of a request besides its body, generously.
 const OVERHEAD: usize = 96;
 
-/// Size exponent of the largest block that may be sent to a device which has not answered yet.
+/// Size exponent of the largest block that may be sent to a device in one message.
 fn block_size(allowance: usize) -> u8 {
     let fits = |szx: &u8| (16 << szx) + OVERHEAD <= allowance;
     (0..=LARGEST_BLOCK).rev().find(fits).unwrap_or_default()

@@ -23,6 +23,7 @@ pub struct DtlsMetrics {
     sessions_closed: [Counter; CloseReason::ALL.len()],
     unsealed: [Counter; UNSEALED.len()],
     started: Counter,
+    without_etm: Counter,
     verify_requests: Counter,
     flights_repeated: Counter,
     opened: Counter,
@@ -32,6 +33,8 @@ pub struct DtlsMetrics {
     pub lookups_refused: Counter,
     /// Sessions.
     pub sessions: Gauge,
+    /// Sessions that keep their OpenSSL object.
+    pub sessions_kept: Gauge,
     /// Handshakes in flight.
     pub handshakes_open: Gauge,
     /// ClientHellos of which fragments are missing.
@@ -79,6 +82,7 @@ impl DtlsMetrics {
             }
         }
         self.started.set(counters.handshakes_started);
+        self.without_etm.set(counters.handshakes_without_etm);
         self.verify_requests.set(counters.verify_requests);
         let repeated = counters.flights_repeated + counters.last_flights_repeated;
         self.flights_repeated.set(repeated);
@@ -111,6 +115,8 @@ impl EngineMetrics {
         }
         self.handshake_durations(out);
         out.single("lwm2m_dtls_sessions", self.gauge(|m| &m.dtls.sessions));
+        let kept = self.gauge(|m| &m.dtls.sessions_kept);
+        out.single("lwm2m_dtls_sessions_without_etm", kept);
         let open = self.gauge(|m| &m.dtls.handshakes_open);
         out.single("lwm2m_dtls_handshakes_open", open);
         let partial = self.gauge(|m| &m.dtls.partial_hellos);
@@ -120,6 +126,9 @@ impl EngineMetrics {
                 "lwm2m_dtls_handshakes_started_total",
                 (|m| &m.started) as fn(&DtlsMetrics) -> &Counter,
             ),
+            ("lwm2m_dtls_handshakes_without_etm_total", |m| {
+                &m.without_etm
+            }),
             ("lwm2m_dtls_verify_requests_total", |m| &m.verify_requests),
             ("lwm2m_dtls_flights_repeated_total", |m| &m.flights_repeated),
             ("lwm2m_dtls_cid_rebinds_total", |m| &m.rebound),

@@ -107,10 +107,19 @@ impl Secure {
         Ok(())
     }
 
+    /// Most bytes of a message that this peer takes: a record has no more room. `None` when its
+    /// session is on another shard than this, or over.
+    pub(super) fn largest_message(&self, shard: u8, peer: &Peer) -> Option<usize> {
+        let session = peer.session().filter(|session| session.shard() == shard)?;
+        self.endpoint.max_plaintext(session.id())
+    }
+
     fn count(&mut self, metrics: &ShardMetrics) {
         if !mem::replace(&mut self.counted, true) {
             metrics.dtls.take_over(self.endpoint.counters());
             metrics.dtls.sessions.set(self.endpoint.sessions() as i64);
+            let kept = self.endpoint.kept_sessions() as i64;
+            metrics.dtls.sessions_kept.set(kept);
             let open = self.endpoint.handshakes() as i64;
             metrics.dtls.handshakes_open.set(open);
             let partial = self.endpoint.partial_hellos() as i64;

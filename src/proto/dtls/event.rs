@@ -110,7 +110,8 @@ pub struct Fingerprint(pub u64);
 
 /// The answer to [`Event::Lookup`].
 pub enum Verdict {
-    /// The key of a PSK identity, 1 to 256 bytes. In a resumed session it counts as `Accepted`.
+    /// The key of a PSK identity, 1 to 256 bytes. A session can be resumed only under the key that it
+    /// was made with.
     Psk(Zeroizing<Vec<u8>>),
     /// The raw public key or the certificate is good.
     Accepted,
