@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use data_encoding::HEXUPPER_PERMISSIVE;
 use openssl::ssl::{
-    ErrorCode, ExtensionContext, Ssl, SslContext, SslMethod, SslOptions, SslSession,
+    ErrorCode, ExtensionContext, ShutdownState, Ssl, SslContext, SslMethod, SslOptions, SslSession,
     SslSessionCacheMode, SslStream, SslVersion,
 };
 use rookery::proto::coap::MessageView;
@@ -149,7 +149,8 @@ impl Device {
     /// The session to resume.
     pub fn session(&self) -> SslSession {
         let kept = self.sessions.lock().expect("nobody panicked").pop();
-        kept.expect("the server gave one")
+        let current = || self.stream.ssl().session().map(ToOwned::to_owned);
+        kept.or_else(current).expect("there is a session")
     }
 
     pub fn suite(&self) -> &'static str {
@@ -245,6 +246,14 @@ impl Device {
             }
             _ => answer(NOT_FOUND),
         }
+    }
+}
+
+impl Drop for Device {
+    /// Without it, letting go of the object would spoil the session for the next one.
+    fn drop(&mut self) {
+        self.stream
+            .set_shutdown(ShutdownState::SENT | ShutdownState::RECEIVED);
     }
 }
 

@@ -102,7 +102,7 @@ fn bodies_come_in_blocks_that_fit_the_records_a_device_takes() {
         let mut device = Device::connect(&server, "dev-1", &small).expect("a session");
         device.register();
         let write = json!({"id": "/3/0/15", "value": text});
-        let answer = command(&server, &mut device, "Write", &write);
+        let answer = command(&server, &mut device, "WriteReplace", &write);
         assert_eq!(answer["result"], "CHANGED", "{answer}");
         assert!((128..=256).contains(&device.largest), "{}", device.largest);
         let written = String::from_utf8_lossy(&device.written).into_owned();

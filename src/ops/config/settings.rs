@@ -323,7 +323,7 @@ pub(super) const SETTINGS: &[Setting] = &[
     Setting {
         section: "dtls",
         key: "max_sessions_without_etm",
-        doc: "Sessions per shard of devices that have CBC suites alone, without encrypt-then-MAC, about 30 KB each. Further ones are refused.",
+        doc: "Sessions per shard of devices that have CBC suites alone, without encrypt-then-MAC, about 65 KB each. Further ones are refused.",
         accepts: "0 to 100000",
         reloads: false,
         get: |config| config.dtls.max_sessions_without_etm.to_string(),
@@ -336,7 +336,7 @@ pub(super) const SETTINGS: &[Setting] = &[
     Setting {
         section: "dtls",
         key: "session_ids",
-        doc: "Sessions that can be resumed by id, by devices that take no session tickets: for each mode, and as many again for those with encrypt-then-MAC. About 1 KB each.",
+        doc: "Sessions with pre-shared keys that devices without session tickets can resume by id, about 1 KB each; of the other modes a fifth as many, 5 to 7 KB each. Devices that offer encrypt-then-MAC have as many of their own.",
         accepts: "0 to 65535",
         reloads: false,
         get: |config| config.dtls.session_ids.to_string(),

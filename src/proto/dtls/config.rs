@@ -58,8 +58,8 @@ pub struct Limits {
     pub sessions: u32,
     /// Handshakes in flight, about 80 KB each while they last. Default 2,000.
     pub handshakes: usize,
-    /// Sessions with CBC and without encrypt-then-MAC, those of handshakes in flight included: each
-    /// keeps its OpenSSL object. 0: such clients are refused. Default 500.
+    /// Sessions with CBC and without encrypt-then-MAC: each keeps its OpenSSL object, about 65 KB. 0:
+    /// such clients are refused. Default 500.
     pub kept_sessions: usize,
     /// Handshakes begun per second. Default 10,000.
     pub handshakes_per_second: u32,

@@ -28,8 +28,10 @@ pub struct ServerCredentials {
     pub certificate: Option<ServerIdentity>,
     /// Session tickets under this key; `None`: none are given out or taken.
     pub ticket_key: Option<TicketKey>,
-    /// Sessions that can be resumed by id, per kind of credentials, about 1 KB each; they are
-    /// behind a lock that all shards share, and lost at restart. 0: none, tickets only.
+    /// Sessions that can be resumed by id, with pre-shared keys, about 1 KB each; with raw public
+    /// keys (5 KB) and certificates (7 KB) a fifth as many; and for hellos with encrypt-then-MAC as
+    /// many again. They are behind a lock that all shards share, and lost at restart and with new
+    /// credentials of the server. 0: none, tickets only.
     pub session_ids: u16,
 }
 
@@ -212,7 +214,10 @@ fn context(
         ctx.set_session_cache_mode(SslSessionCacheMode::OFF);
     } else {
         ctx.set_session_cache_mode(SslSessionCacheMode::SERVER);
-        ctx.set_session_cache_size(i32::from(credentials.session_ids));
+        let psk = credentials.session_ids;
+        let most = if kind == Kind::Psk { psk } else { psk / 5 };
+        // To OpenSSL 0 is no bound.
+        ctx.set_session_cache_size(i32::from(most.max(1)));
     }
     match kind {
         Kind::Psk => negotiation::answer_with_key(&mut ctx),

@@ -24,7 +24,7 @@ pub(super) use self::stream::MemoryIo;
 use super::alert;
 use super::endpoint::Output;
 use super::ffi;
-use super::kept::{Kept, Permit};
+use super::kept::Kept;
 use super::keys::{KeyBlock, Writer};
 use super::protect::{Envelope, Protector};
 use super::replay::ReplayWindow;
@@ -54,7 +54,7 @@ pub(super) struct Handshake {
     keys: Option<KeyBlock>,
     facts: Facts,
     /// Without encrypt-then-MAC: the session keeps the OpenSSL object.
-    permit: Option<Permit>,
+    keeps: bool,
     /// The peer said that it changes to the new keys.
     cipher_changed: bool,
     own_cid: Option<OwnCid>,
@@ -126,6 +126,8 @@ pub(super) struct Start<'a> {
     pub(super) peer: SocketAddr,
     pub(super) kind: Kind,
     pub(super) own_cid: Option<OwnCid>,
+    /// Without encrypt-then-MAC: the session will keep the OpenSSL object.
+    pub(super) keeps: bool,
     pub(super) hello: &'a ClientHello<'a>,
     /// The whole hello in one record.
     pub(super) record: &'a [u8],
@@ -177,7 +179,7 @@ impl Handshake {
                 record_limit: start.hello.record_limit(),
                 ..Facts::default()
             },
-            permit: None,
+            keeps: start.keeps,
             cipher_changed: false,
             own_cid,
             peer_cid,
@@ -279,7 +281,7 @@ impl Handshake {
         if with_cid != self.expects_cid() {
             return Progress::Dropped(RecordDrop::Form);
         }
-        if self.permit.is_some() {
+        if self.keeps {
             return self.feed_kept(now, header, record, protector, out);
         }
         let Some(keys) = &self.keys else {
@@ -352,7 +354,7 @@ impl Handshake {
         let changes_cipher = record.first() == Some(&wire::CHANGE_CIPHER_SPEC);
         self.stream.get_mut().incoming = Some(record);
         let mut progress = self.step(now, protector, out);
-        if self.permit.is_some() {
+        if self.keeps {
             return if changes_cipher && self.keys.is_some() {
                 self.feed_held(now, progress, protector, out)
             } else {
@@ -450,8 +452,8 @@ impl Handshake {
     pub(super) fn take_over(mut self) -> Option<Takeover> {
         let with_cid = self.expects_cid();
         let resumed = self.stream.ssl().session_reused();
-        let kept = if let Some(permit) = self.permit {
-            Some(Kept::new(self.stream, permit))
+        let kept = if self.keeps {
+            Some(Kept::new(self.stream))
         } else {
             // Without it, letting go of the object would forget the session in the id cache.
             self.stream

@@ -1,6 +1,6 @@
 //! Sessions with CBC and without encrypt-then-MAC (RFC 5246 §6.2.3.2): OpenSSL goes on protecting
 //! their records. To tell a wrong padding from a wrong MAC by nothing, not even by time, is the hard
-//! part of it, and OpenSSL does that. Such a session costs 20 to 30 KB, so their number is bounded.
+//! part of it, and OpenSSL does that. Such a session costs about 65 KB, so their number is bounded.
 
 use std::sync::Arc;
 
@@ -10,21 +10,20 @@ use openssl::ssl::{ErrorCode, ShutdownState, SslStream};
 use super::handshake::MemoryIo;
 use super::wire::{self, RECORD_HEADER};
 
-/// Counts the sessions of this kind, those of handshakes in flight included.
+/// Counts the sessions of this kind.
 #[derive(Default)]
 pub(super) struct Permits(Arc<()>);
 
-/// One of those that there may be. It is given back by letting go of it.
+/// One of them, until it is let go of.
 pub(super) struct Permit {
     _counted: Arc<()>,
 }
 
 impl Permits {
-    /// `None` when there are `most` already.
-    pub(super) fn take(&self, most: usize) -> Option<Permit> {
-        (self.taken() < most).then(|| Permit {
+    pub(super) fn take(&self) -> Permit {
+        Permit {
             _counted: Arc::clone(&self.0),
-        })
+        }
     }
 
     pub(super) fn taken(&self) -> usize {
@@ -35,7 +34,6 @@ impl Permits {
 /// OpenSSL's part of a session, once the handshake is done.
 pub(super) struct Kept {
     stream: SslStream<MemoryIo>,
-    _permit: Permit,
 }
 
 /// What was in a record.
@@ -52,11 +50,8 @@ pub(super) enum Content {
 }
 
 impl Kept {
-    pub(super) const fn new(stream: SslStream<MemoryIo>, permit: Permit) -> Self {
-        Self {
-            stream,
-            _permit: permit,
-        }
+    pub(super) const fn new(stream: SslStream<MemoryIo>) -> Self {
+        Self { stream }
     }
 
     /// Opens a record in place. What OpenSSL has to say to it is in [`said`](Self::said).

@@ -8,7 +8,7 @@ use crate::proto::time::Tick;
 
 use super::address::Address;
 use super::handshake::Takeover;
-use super::kept::Kept;
+use super::kept::{Kept, Permit};
 use super::keys::{DirectionKeys, LONGEST, Writer};
 use super::replay::ReplayWindow;
 use super::wire::MAX_SEQUENCE;
@@ -46,7 +46,7 @@ struct Extra {
     keys: Option<Zeroizing<[u8; LONGEST]>>,
     cid: Option<Box<[u8]>>,
     last_flight: Option<Box<[Box<[u8]>]>>,
-    kept: Option<Box<Kept>>,
+    kept: Option<(Box<Kept>, Permit)>,
 }
 
 /// Everything of a session but its keys, to build it from.
@@ -125,13 +125,14 @@ impl Session {
     }
 
     /// OpenSSL protects the records from now on.
-    pub(super) fn keep(&mut self, kept: Kept) {
-        self.extra().kept = Some(Box::new(kept));
+    pub(super) fn keep(&mut self, kept: Kept, permit: Permit) {
+        self.extra().kept = Some((Box::new(kept), permit));
     }
 
     /// OpenSSL, where it protects the records. Of such a session there are no keys here.
     pub(super) fn kept(&mut self) -> Option<&mut Kept> {
-        self.extra.as_mut()?.kept.as_deref_mut()
+        let (kept, _) = self.extra.as_mut()?.kept.as_mut()?;
+        Some(kept)
     }
 
     pub(super) fn is_kept(&self) -> bool {

@@ -3,7 +3,7 @@
 use std::net::SocketAddr;
 
 use crate::proto::dtls::handshake::{Handshake, Start};
-use crate::proto::dtls::suite;
+use crate::proto::dtls::suite::{self, Cbc};
 use crate::proto::dtls::wire::{self, Assembly, ClientHello, Fragment, Header, HelloHead};
 use crate::proto::dtls::{
     AlertDescription, Claim, DtlsEndpoint, Event, FailReason, Mode, RecordDrop, Suite, alert, cid,
@@ -145,21 +145,23 @@ impl DtlsEndpoint {
         if self.handshakes.contains_key(&peer) {
             self.abandon(peer, FailReason::Superseded, out);
         }
-        let Ok(permit) = self.permit(cbc) else {
+        let keeps = cbc == Cbc::MacThenEncrypt;
+        if keeps && !self.has_room_to_keep(peer.into()) {
             self.refuse_hello(peer, &hello, FailReason::CbcWithoutEtm, sequence, out);
             return Ok(());
-        };
+        }
         let id = self.table.reserve(peer).ok_or(RecordDrop::Full)?;
         let own_cid = self
             .config
             .cid_length
-            .filter(|_| permit.is_none())
+            .filter(|_| !keeps)
             .and_then(|length| cid::of_session(self.config.shard, self.config.node, id, length));
         let start = Start {
             id,
             peer,
             kind,
             own_cid,
+            keeps,
             hello: &hello,
             record,
             sequence,
@@ -175,9 +177,6 @@ impl DtlsEndpoint {
             self.fail(peer, mode, None, FailReason::Internal, out);
             return Ok(());
         };
-        if let Some(permit) = permit {
-            handshake.keep(permit);
-        }
         let timer = handshake.wake();
         self.timers.insert((timer, peer));
         let progress = handshake.step(now, &mut self.protector, out);

@@ -2,8 +2,9 @@
 
 use std::ops::Range;
 
-use crate::proto::dtls::kept::{Content, Permit};
-use crate::proto::dtls::suite::Cbc;
+use crate::proto::dtls::address::Address;
+use crate::proto::dtls::kept::Content;
+use crate::proto::dtls::session::Session;
 use crate::proto::dtls::wire::{self, Header, RECORD_HEADER};
 use crate::proto::dtls::{CloseReason, DtlsEndpoint, RecordDrop, SessionId};
 use crate::proto::time::Tick;
@@ -11,20 +12,18 @@ use crate::proto::time::Tick;
 use super::Output;
 
 impl DtlsEndpoint {
-    /// Number of sessions with CBC and without encrypt-then-MAC, those of handshakes in flight
-    /// included.
+    /// Number of sessions with CBC and without encrypt-then-MAC.
     #[must_use]
     pub fn kept_sessions(&self) -> usize {
         self.permits.taken()
     }
 
-    /// A handshake that is to end in such a session needs a permit; `Err` when there is none left.
-    pub(super) fn permit(&self, cbc: Cbc) -> Result<Option<Permit>, ()> {
-        if cbc != Cbc::MacThenEncrypt {
-            return Ok(None);
-        }
-        let permit = self.permits.take(self.config.limits.kept_sessions);
-        permit.map(Some).ok_or(())
+    /// Whether there is room for such a session of this peer: a new one replaces the one it has.
+    pub(super) fn has_room_to_keep(&self, peer: Address) -> bool {
+        let replaced = self.table.by_address(peer);
+        let replaced = replaced.and_then(|id| self.table.get(id));
+        let left = self.permits.taken() - usize::from(replaced.is_some_and(Session::is_kept));
+        left < self.config.limits.kept_sessions
     }
 
     /// Opens a record whose number is fresh; `header` was read from it. Gives where in it the

@@ -5,9 +5,9 @@ use std::net::SocketAddr;
 use crate::proto::dtls::handshake::Progress;
 use crate::proto::dtls::session::Session;
 use crate::proto::dtls::table::Slot;
-use crate::proto::dtls::wire::Header;
+use crate::proto::dtls::wire::{self, Header};
 use crate::proto::dtls::{
-    CloseReason, DtlsEndpoint, Established, Event, FailReason, HandshakeId, SessionId,
+    CloseReason, DtlsEndpoint, Established, Event, FailReason, HandshakeId, SessionId, alert,
 };
 use crate::proto::time::Tick;
 
@@ -58,15 +58,30 @@ impl DtlsEndpoint {
         };
         self.timers.remove(&(handshake.wake(), peer));
         let (id, mode) = (handshake.id, handshake.mode());
-        let Some(taken) = handshake.take_over() else {
+        let Some(mut taken) = handshake.take_over() else {
             self.table.release(id);
             return self.fail(peer, mode, None, FailReason::Internal, out);
         };
+        if let Some(kept) = &mut taken.kept
+            && !self.has_room_to_keep(peer.into())
+        {
+            // It was the last of several that began while there was room.
+            let mut goodbye = Vec::new();
+            if kept
+                .seal(wire::ALERT, &alert::CLOSE_NOTIFY, &mut goodbye)
+                .is_ok()
+            {
+                out.send(peer, &goodbye);
+            }
+            self.table.release(id);
+            let claim = Some(taken.claim);
+            return self.fail(peer, mode, claim, FailReason::CbcWithoutEtm, out);
+        }
         let mut session = Session::taken_over(now, peer.into(), id.generation, &taken);
         self.counters.handshakes_completed[mode as usize] += 1;
         self.counters.handshakes_without_etm += u64::from(taken.kept.is_some());
         if let Some(kept) = taken.kept {
-            session.keep(kept);
+            session.keep(kept, self.permits.take());
         }
         self.counters.handshakes_resumed += u64::from(taken.resumed);
         let replaces = self.table.activate(id, session);

@@ -1,19 +1,14 @@
 //! Handshakes without encrypt-then-MAC: OpenSSL opens protected records itself.
 
+use crate::proto::dtls::RecordDrop;
 use crate::proto::dtls::endpoint::Output;
 use crate::proto::dtls::protect::Protector;
 use crate::proto::dtls::wire::{self, Header};
-use crate::proto::dtls::{RecordDrop, kept::Permit};
 use crate::proto::time::Tick;
 
 use super::{Handshake, MAX_HELD, Progress, Stage};
 
 impl Handshake {
-    /// The session will keep the OpenSSL object.
-    pub(in crate::proto::dtls) fn keep(&mut self, permit: Permit) {
-        self.permit = Some(permit);
-    }
-
     /// Takes a protected record. One that OpenSSL has no use for yet is kept.
     pub(super) fn feed_kept(
         &mut self,

@@ -84,13 +84,28 @@ fn clients_beyond_the_bound_are_refused_and_counted_until_one_leaves() {
 }
 
 #[test]
-fn a_handshake_in_flight_counts_and_gives_its_place_back() {
+fn handshakes_in_flight_take_no_place_and_who_is_late_is_told() {
     let mut world = World::with(|config| config.limits.kept_sessions = 1);
-    let mut client = psk().start();
-    up_to_first_flight(&mut client, &mut world);
+    let mut late = psk().at(2, 2).start();
+    let flight = up_to_first_flight(&mut late, &mut world);
+    psk().start().connect(&mut world);
+    flight.iter().for_each(|datagram| late.take(datagram));
+    late.pump(&mut world);
+    assert!(late.connected);
+    assert_eq!(late.failed.as_deref(), Some("ErrorCode(6)"), "close_notify");
+    let counters = world.endpoint.counters();
+    assert_eq!(counters.failed(FailReason::CbcWithoutEtm), 1);
+    let endpoint = &world.endpoint;
+    assert_eq!((endpoint.kept_sessions(), endpoint.sessions()), (1, 1));
+}
+
+#[test]
+fn a_device_that_comes_back_takes_its_own_place() {
+    let mut world = World::with(|config| config.limits.kept_sessions = 1);
+    psk().start().connect(&mut world);
+    let mut client = psk().start().connect(&mut world);
     assert_eq!(world.endpoint.kept_sessions(), 1);
-    world.pass(60_000);
-    assert_eq!(world.endpoint.kept_sessions(), 0);
+    goes_on(&mut world, &mut client);
 }
 
 #[test]
