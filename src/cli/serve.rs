@@ -25,7 +25,7 @@ use rookery::services::packages::Packages;
 use rookery::services::profiles::Profiles;
 use rookery::services::provisioning::Provisioning;
 use rookery::services::rpc::Rpc;
-use rookery::services::secured::{self, ServerContexts};
+use rookery::services::secured::{self, Resumption, ServerContexts};
 use rookery::services::storage::Store;
 use rookery::services::tokens::Tokens;
 use rookery::services::updates::{Updates, packages_directory};
@@ -91,10 +91,15 @@ async fn run(effective: Effective, mut reload: Reload, dev: bool) -> anyhow::Res
     let keys = Keys::load(&configuration::key_settings(config)).context("[dtls]")?;
     let tokens = Arc::new(Tokens::load(store.clone()).await?);
     let models = Arc::new(Models::load(store.clone()).await?);
-    let state: Arc<dyn StateStore> = Arc::new(open_state(&config.store.path)?);
+    let state = open_state(&config.store.path)?;
+    let resumption = Resumption {
+        secret: state.ticket_secret().clone(),
+        session_ids: u16::try_from(config.dtls.session_ids).unwrap_or(u16::MAX),
+    };
+    let state: Arc<dyn StateStore> = Arc::new(state);
     let speaks_dtls = config.listen.coaps.or(config.listen.bootstrap_coaps);
     let contexts = match speaks_dtls {
-        Some(_) => server_contexts(&keys)?,
+        Some(_) => server_contexts(&keys, &resumption)?,
         None => None,
     };
     let prepared = prepare_engine(&effective, state, contexts)?;
@@ -236,7 +241,9 @@ async fn run(effective: Effective, mut reload: Reload, dev: bool) -> anyhow::Res
     );
 
     while let signals::Told::Reload = signals.next().await {
-        reload.run(&tokens, &models, &credentials, &unknown).await;
+        reload
+            .run(&tokens, &models, &credentials, &resumption, &unknown)
+            .await;
     }
 
     // Whoever sends traffic is told first, devices are served to the end, then the API ends; the
@@ -298,6 +305,7 @@ fn dtls_settings(config: &Config) -> DtlsSettings {
         cid_length: u8::try_from(dtls.cid_length).ok(),
         limits: Limits {
             handshakes: dtls.max_handshakes,
+            kept_sessions: dtls.max_sessions_without_etm,
             handshake_ms: dtls.handshake_timeout as u64,
             ..usual.limits
         },
@@ -306,8 +314,11 @@ fn dtls_settings(config: &Config) -> DtlsSettings {
 }
 
 /// What the server shows over DTLS; nothing, with a warning, when no mode can be served.
-fn server_contexts(keys: &Keys) -> anyhow::Result<Option<Arc<ServerContexts>>> {
-    let contexts = secured::contexts(keys).context("[dtls]")?;
+fn server_contexts(
+    keys: &Keys,
+    resumption: &Resumption,
+) -> anyhow::Result<Option<Arc<ServerContexts>>> {
+    let contexts = secured::contexts(keys, resumption).context("[dtls]")?;
     if contexts.is_none() {
         warn!(
             "listen.coaps or listen.bootstrap_coaps is set, but no security mode can be served: dtls.psk is off, and dtls.rpk \

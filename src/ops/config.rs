@@ -111,6 +111,10 @@ pub struct Dtls {
     pub cid_length: usize,
     /// Handshakes in flight per shard.
     pub max_handshakes: usize,
+    /// Sessions with CBC and without encrypt-then-MAC per shard.
+    pub max_sessions_without_etm: usize,
+    /// Sessions that can be resumed by id, per kind of hello.
+    pub session_ids: usize,
     /// Longest handshake in ms.
     pub handshake_timeout: usize,
 }
@@ -199,6 +203,8 @@ impl Default for Config {
                 check_certificate_dates: true,
                 cid_length: 8,
                 max_handshakes: 2_000,
+                max_sessions_without_etm: 500,
+                session_ids: 10_000,
                 handshake_timeout: 60_000,
             },
             packages: Packages {

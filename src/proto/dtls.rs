@@ -3,6 +3,7 @@
 //! [`DtlsEndpoint`] is the layer of one shard: datagrams and time in, datagrams, plaintexts and
 //! events out. OpenSSL sees a handshake only after the peer's address is proven by a cookie, and is
 //! let go of as soon as the master secret is ours; what stays is a [session](SessionId) of 120 bytes.
+//! Only clients with CBC and without encrypt-then-MAC keep it, in a [bounded](Limits) number.
 //! Looking credentials up is the caller's: [`Event::Lookup`] asks, [`DtlsEndpoint::answer`] answers.
 
 mod address;
@@ -16,6 +17,7 @@ mod endpoint;
 mod event;
 mod ffi;
 mod handshake;
+mod kept;
 mod keys;
 mod protect;
 mod replay;

@@ -1,9 +1,14 @@
 //! Credentials as the engine asks for them, and what the server shows in handshakes.
 
+use openssl::error::ErrorStack;
+use openssl::md::Md;
+use openssl::pkey::Id;
+use openssl::pkey_ctx::{HkdfMode, PkeyCtx};
+use sha2::{Digest, Sha256};
 use zeroize::Zeroizing;
 
 use super::credentials::{
-    self, Credentials, IdentityHandle, KeyChange, Keys, Mode, Proof, Refusal, Revoked,
+    self, Credentials, IdentityHandle, KeyChange, Keys, Mode, Proof, Refusal, Revoked, TrustStore,
 };
 use crate::engine::EngineHandle;
 use crate::engine::credentials::{self as engine, Owner};
@@ -72,14 +77,22 @@ const fn alert(refusal: Refusal) -> AlertDescription {
     }
 }
 
-/// What the server shows with these keys, under a new key of session tickets. `None` when no mode can
+/// How sessions are resumed.
+pub struct Resumption {
+    /// Keys of session tickets are made of it, so that they hold over a restart.
+    pub secret: Zeroizing<[u8; 32]>,
+    /// See [`ServerCredentials::session_ids`].
+    pub session_ids: u16,
+}
+
+/// What the server shows with these keys. Tickets given out under other keys or another trust store
+/// are not taken: nobody resumes who would not be believed any more. `None` when no mode can
 /// be served: all are off, or those that are not need a key of the server.
 ///
 /// # Errors
-/// A key that OpenSSL or devices would not take, or no random numbers.
-pub fn contexts(keys: &Keys) -> Result<Option<ServerContexts>, ShowError> {
-    let mut ticket_key = Zeroizing::new([0; 80]);
-    getrandom::fill(&mut *ticket_key)?;
+/// A key that OpenSSL or devices would not take.
+pub fn contexts(keys: &Keys, resumption: &Resumption) -> Result<Option<ServerContexts>, ShowError> {
+    let ticket_key = ticket_key(keys, &resumption.secret)?;
     let (modes, server) = (keys.modes, keys.server.as_ref());
     let identity = server.filter(|server| modes.x509 && !server.chain.is_empty());
     let shown = ServerCredentials {
@@ -90,7 +103,7 @@ pub fn contexts(keys: &Keys) -> Result<Option<ServerContexts>, ShowError> {
             key: server.key.clone(),
         }),
         ticket_key: Some(TicketKey(ticket_key)),
-        ..ServerCredentials::default()
+        session_ids: resumption.session_ids,
     };
     match ServerContexts::build(&shown) {
         Ok(contexts) => Ok(Some(contexts)),
@@ -99,15 +112,46 @@ pub fn contexts(keys: &Keys) -> Result<Option<ServerContexts>, ShowError> {
     }
 }
 
+/// The key of session tickets: of the secret, and of all that decides who is believed (the expansion
+/// of RFC 5869 §2.3).
+fn ticket_key(keys: &Keys, secret: &[u8; 32]) -> Result<Zeroizing<[u8; 80]>, ErrorStack> {
+    let mut believed = Sha256::new_with_prefix(b"rookery session tickets 1");
+    let modes = keys.modes;
+    believed.update([modes.psk, modes.rpk, modes.x509].map(u8::from));
+    let mut note = |der: Vec<u8>| {
+        believed.update((der.len() as u64).to_be_bytes());
+        believed.update(der);
+    };
+    if let Some(server) = &keys.server {
+        note(server.key.public_key_to_der()?);
+        for certificate in &server.chain {
+            note(certificate.to_der()?);
+        }
+    }
+    note(Vec::new());
+    for authority in keys.trust.iter().flat_map(TrustStore::certificates) {
+        note(authority.to_der()?);
+    }
+    let mut key = Zeroizing::new([0; 80]);
+    let mut hkdf = PkeyCtx::new_id(Id::HKDF)?;
+    hkdf.derive_init()?;
+    hkdf.set_hkdf_mode(HkdfMode::EXPAND_ONLY)?;
+    hkdf.set_hkdf_md(Md::sha256())?;
+    hkdf.set_hkdf_key(secret)?;
+    hkdf.add_hkdf_info(&believed.finalize())?;
+    hkdf.derive(Some(&mut *key))?;
+    Ok(key)
+}
+
 /// Why there is nothing to show.
 #[derive(Debug, thiserror::Error)]
 pub enum ShowError {
     /// The keys cannot be used.
     #[error(transparent)]
     Setup(#[from] SetupError),
-    /// No randomness for the key of session tickets.
-    #[error("the system gives no random numbers: {0}")]
-    Random(#[from] getrandom::Error),
+    /// OpenSSL cannot write a key or certificate that it has read.
+    #[error("OpenSSL: {0}")]
+    OpenSsl(#[from] ErrorStack),
 }
 
 /// Whether a change of keys is to be shown in handshakes.

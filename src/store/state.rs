@@ -7,6 +7,8 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use zeroize::Zeroizing;
+
 use crate::services::engine::{Begun, Fate, Read, Renew, StateBatch, StateError, StateStore};
 
 mod sealed;
@@ -32,6 +34,7 @@ const CHUNK: usize = 1_024;
 pub struct EmbeddedState {
     writer: Writer,
     tables: Arc<tables::Shared>,
+    ticket_secret: Zeroizing<[u8; 32]>,
 }
 
 /// Why the state of endpoints cannot be opened.
@@ -126,6 +129,9 @@ impl EmbeddedState {
             path: data.join(sealed::KEY_FILE),
             source,
         })?;
+        let ticket_secret = sealer
+            .secret(b"session tickets")
+            .map_err(|error| unusable(error.to_string()))?;
         let tables = Tables::open(&path, Arc::new(sealer)).map_err(|error| match error {
             fjall::Error::Locked => OpenStateError::InUse { path: path.clone() },
             other => unusable(other.to_string()),
@@ -139,7 +145,17 @@ impl EmbeddedState {
         let tables = Arc::new(tables::Shared::new(path.clone(), tables));
         let writer = Writer::start(Arc::clone(&tables))
             .map_err(|source| unusable(format!("the writer thread cannot be started: {source}")))?;
-        Ok(Self { writer, tables })
+        Ok(Self {
+            writer,
+            tables,
+            ticket_secret,
+        })
+    }
+
+    /// The secret that keys of session tickets are made of: the same as long as the key file is.
+    #[must_use]
+    pub const fn ticket_secret(&self) -> &Zeroizing<[u8; 32]> {
+        &self.ticket_secret
     }
 
     /// Whether there is any in the data directory.

@@ -8,5 +8,8 @@ mod support;
 mod changes;
 mod floods;
 mod moves;
+mod openssl_client;
 mod peer;
 mod records;
+mod resumption;
+mod without_etm;

@@ -8,7 +8,7 @@ use rookery::ops::config::{Dtls, Effective};
 use rookery::ops::logging::LogLevels;
 use rookery::services::credentials::{Credentials, Keys};
 use rookery::services::models::Models;
-use rookery::services::secured;
+use rookery::services::secured::{self, Resumption};
 use rookery::services::tokens::Tokens;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tracing::{error, info, warn};
@@ -70,11 +70,13 @@ impl Reload {
         tokens: &Tokens,
         models: &Models,
         credentials: &Credentials,
+        resumption: &Resumption,
         engine: &EngineHandle,
     ) {
         match configuration::load(&self.place, self.dev) {
             Ok(newer) => {
-                self.reload_keys(&newer, credentials, engine).await;
+                self.reload_keys(&newer, credentials, resumption, engine)
+                    .await;
                 self.apply(newer);
             }
             Err(error) => {
@@ -100,6 +102,7 @@ impl Reload {
         &mut self,
         newer: &Effective,
         credentials: &Credentials,
+        resumption: &Resumption,
         engine: &EngineHandle,
     ) {
         match credentials.reload(&configuration::key_settings(&newer.config)) {
@@ -107,20 +110,15 @@ impl Reload {
                 let changed: Vec<_> = changes.iter().map(|change| change.discriminant()).collect();
                 info!(?changed, "DTLS keys and certificates reloaded");
                 if secured::is_shown(&changes) {
-                    show(&credentials.keys(), engine).await;
+                    show(&credentials.keys(), resumption, engine).await;
                 }
-                let (cid_length, max_handshakes, handshake_timeout) = {
-                    let running = &self.running.config.dtls;
-                    (
-                        running.cid_length,
-                        running.max_handshakes,
-                        running.handshake_timeout,
-                    )
-                };
-                self.running.config.dtls = Dtls {
-                    cid_length,
-                    max_handshakes,
-                    handshake_timeout,
+                let running = &mut self.running.config.dtls;
+                *running = Dtls {
+                    cid_length: running.cid_length,
+                    max_handshakes: running.max_handshakes,
+                    max_sessions_without_etm: running.max_sessions_without_etm,
+                    session_ids: running.session_ids,
+                    handshake_timeout: running.handshake_timeout,
                     ..newer.config.dtls.clone()
                 };
             }
@@ -153,8 +151,8 @@ impl Reload {
 }
 
 /// Shows other keys in handshakes from now on.
-async fn show(keys: &Keys, engine: &EngineHandle) {
-    match secured::contexts(keys) {
+async fn show(keys: &Keys, resumption: &Resumption, engine: &EngineHandle) {
+    match secured::contexts(keys, resumption) {
         Ok(Some(contexts)) => engine.show(Arc::new(contexts)).await,
         Ok(None) => warn!("no security mode can be served: handshakes go on with the keys before"),
         Err(error) => {

@@ -73,7 +73,7 @@ pub struct Turn<'a> {
     /// CoAP transmission parameters.
     pub transmission: &'a TransmissionParams,
     /// Bytes that may be sent to the device before it answers: little as long as its address may be
-    /// forged.
+    /// forged, and no more than a DTLS record to it holds.
     pub allowance: usize,
     /// Largest body taken from a device, in bytes.
     pub max_body: usize,

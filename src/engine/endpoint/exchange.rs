@@ -42,7 +42,7 @@ impl AsRef<[u8]> for Body {
     }
 }
 
-/// Size exponent of the largest block that may be sent to a device which has not answered yet.
+/// Size exponent of the largest block that may be sent to a device in one message.
 pub(super) fn block_size(allowance: usize) -> u8 {
     let fits = |szx: &u8| (16 << szx) + OVERHEAD <= allowance;
     (0..=LARGEST_BLOCK).rev().find(fits).unwrap_or_default()

@@ -25,6 +25,7 @@ pub struct DtlsMetrics {
     sessions_closed: [Counter; CloseReason::ALL.len()],
     unsealed: [Counter; UNSEALED.len()],
     started: Counter,
+    without_etm: Counter,
     verify_requests: Counter,
     flights_repeated: Counter,
     opened: Counter,
@@ -34,6 +35,8 @@ pub struct DtlsMetrics {
     pub lookups_refused: Counter,
     /// Sessions.
     pub sessions: Gauge,
+    /// Sessions that keep their OpenSSL object.
+    pub sessions_kept: Gauge,
     /// Handshakes in flight.
     pub handshakes_open: Gauge,
     /// ClientHellos of which fragments are missing.
@@ -75,7 +78,7 @@ impl DtlsMetrics {
 #[derive(Debug, Default)]
 pub struct DtlsTotals {
     counters: Counters,
-    gauges: [i64; 3],
+    gauges: [i64; 4],
 }
 
 impl DtlsTotals {
@@ -108,6 +111,11 @@ impl DtlsTotals {
                 before.handshakes_started,
             ),
             (
+                &metrics.without_etm,
+                now.handshakes_without_etm,
+                before.handshakes_without_etm,
+            ),
+            (
                 &metrics.verify_requests,
                 now.verify_requests,
                 before.verify_requests,
@@ -122,11 +130,13 @@ impl DtlsTotals {
         self.counters = now.clone();
         let gauges = [
             layer.sessions() as i64,
+            layer.kept_sessions() as i64,
             layer.handshakes() as i64,
             layer.partial_hellos() as i64,
         ];
         let ours = [
             &metrics.sessions,
+            &metrics.sessions_kept,
             &metrics.handshakes_open,
             &metrics.partial_hellos,
         ];
@@ -160,6 +170,8 @@ impl EngineMetrics {
         }
         self.handshake_durations(out);
         out.single("lwm2m_dtls_sessions", self.gauge(|m| &m.dtls.sessions));
+        let kept = self.gauge(|m| &m.dtls.sessions_kept);
+        out.single("lwm2m_dtls_sessions_without_etm", kept);
         let open = self.gauge(|m| &m.dtls.handshakes_open);
         out.single("lwm2m_dtls_handshakes_open", open);
         let partial = self.gauge(|m| &m.dtls.partial_hellos);
@@ -169,6 +181,9 @@ impl EngineMetrics {
                 "lwm2m_dtls_handshakes_started_total",
                 (|m| &m.started) as fn(&DtlsMetrics) -> &Counter,
             ),
+            ("lwm2m_dtls_handshakes_without_etm_total", |m| {
+                &m.without_etm
+            }),
             ("lwm2m_dtls_verify_requests_total", |m| &m.verify_requests),
             ("lwm2m_dtls_flights_repeated_total", |m| &m.flights_repeated),
             ("lwm2m_dtls_cid_rebinds_total", |m| &m.rebound),

@@ -192,6 +192,8 @@ impl Shard {
             }
         };
         self.out.log_level = plan.transport_log().unwrap_or(self.log_level);
+        let secure = self.secure.as_ref();
+        let most = secure.and_then(|secure| secure.largest_message(self.index, &entry.head.peer));
         let mut turn = Turn {
             now: self.now,
             rng: &mut self.rng,
@@ -202,7 +204,7 @@ impl Shard {
             keys: &self.shared.keys,
             links: &mut self.links,
             transmission: &self.shared.config.transmission,
-            allowance: entry.head.budget.credit(),
+            allowance: entry.head.budget.credit().min(most.unwrap_or(usize::MAX)),
             max_body: self.shared.config.max_body,
         };
         let observed = core.observation_counts();

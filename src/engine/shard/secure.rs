@@ -109,6 +109,13 @@ impl Secure {
         Ok(())
     }
 
+    /// Most bytes of a message that this peer takes: a record has no more room. `None` when its
+    /// session is on another shard than this, or over.
+    pub(super) fn largest_message(&self, shard: u8, peer: &Peer) -> Option<usize> {
+        let session = peer.session().filter(|session| session.shard() == shard)?;
+        self.endpoint.max_plaintext(session.id())
+    }
+
     fn count(&mut self, metrics: &ShardMetrics) {
         if !mem::replace(&mut self.counted, true) {
             self.totals.publish(&self.endpoint, &metrics.dtls);

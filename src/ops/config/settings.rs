@@ -341,6 +341,32 @@ pub(super) const SETTINGS: &[Setting] = &[
     },
     Setting {
         section: "dtls",
+        key: "max_sessions_without_etm",
+        doc: "Sessions per shard of devices that have CBC suites alone, without encrypt-then-MAC, about 65 KB each. Further ones are refused.",
+        accepts: "0 to 100000",
+        reloads: false,
+        get: |config| config.dtls.max_sessions_without_etm.to_string(),
+        set: |config, given| {
+            given
+                .integer(0..=100_000)
+                .map(|value| config.dtls.max_sessions_without_etm = value)
+        },
+    },
+    Setting {
+        section: "dtls",
+        key: "session_ids",
+        doc: "Sessions with pre-shared keys that devices without session tickets can resume by id, about 1 KB each; of the other modes a fifth as many, 5 to 7 KB each. Devices that offer encrypt-then-MAC have as many of their own.",
+        accepts: "0 to 65535",
+        reloads: false,
+        get: |config| config.dtls.session_ids.to_string(),
+        set: |config, given| {
+            given
+                .integer(0..=65_535)
+                .map(|value| config.dtls.session_ids = value)
+        },
+    },
+    Setting {
+        section: "dtls",
         key: "handshake_timeout",
         doc: "Longest handshake in milliseconds.",
         accepts: "1000 to 300000",

@@ -73,6 +73,8 @@ pub const METRICS: &[MetricDoc] = &[
     metric("lwm2m_dtls_flights_repeated_total", Counter, &[], "Flights of handshakes sent again."),
     metric("lwm2m_dtls_lookups_refused_total", Counter, &[], "Handshakes refused because too many certificates waited to be verified."),
     metric("lwm2m_dtls_sessions", Gauge, &[], "DTLS sessions."),
+    metric("lwm2m_dtls_sessions_without_etm", Gauge, &[], "DTLS sessions with CBC and without encrypt-then-MAC: each keeps its OpenSSL object."),
+    metric("lwm2m_dtls_handshakes_without_etm_total", Counter, &[], "DTLS handshakes completed with CBC and without encrypt-then-MAC."),
     metric("lwm2m_dtls_sessions_closed_total", Counter, &["reason"], "DTLS sessions that ended, by reason."),
     metric("lwm2m_dtls_cid_rebinds_total", Counter, &[], "Sessions whose device went on from another address by its connection identifier."),
     metric("lwm2m_dtls_records_total", Counter, &["direction"], "DTLS records opened and sealed."),

@@ -58,6 +58,9 @@ pub struct Limits {
     pub sessions: u32,
     /// Handshakes in flight, about 80 KB each while they last. Default 2,000.
     pub handshakes: usize,
+    /// Sessions with CBC and without encrypt-then-MAC: each keeps its OpenSSL object, about 65 KB. 0:
+    /// such clients are refused. Default 500.
+    pub kept_sessions: usize,
     /// Handshakes begun per second. Default 10,000.
     pub handshakes_per_second: u32,
     /// Handshakes begun per second from one IP address. Default 1,000, for devices behind one NAT.
@@ -87,6 +90,7 @@ impl Default for Limits {
         Self {
             sessions: 1 << 21,
             handshakes: 2_000,
+            kept_sessions: 500,
             handshakes_per_second: 10_000,
             handshakes_per_ip: 1_000,
             partial_hellos: 1_024,

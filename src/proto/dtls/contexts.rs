@@ -15,7 +15,7 @@ use zeroize::Zeroizing;
 use super::Suite;
 use super::ffi;
 use super::handshake::negotiation;
-use super::suite::{Kind, Offer};
+use super::suite::{Cbc, Kind, Offer};
 
 /// What the server can prove and takes. Shared by all shards.
 #[derive(Clone, Default)]
@@ -28,8 +28,10 @@ pub struct ServerCredentials {
     pub certificate: Option<ServerIdentity>,
     /// Session tickets under this key; `None`: none are given out or taken.
     pub ticket_key: Option<TicketKey>,
-    /// Sessions that can be resumed by id, per kind of credentials, about 1 KB each; they are
-    /// behind a lock that all shards share, and lost at restart. 0: none, tickets only.
+    /// Sessions that can be resumed by id, with pre-shared keys, about 1 KB each; with raw public
+    /// keys (5 KB) and certificates (7 KB) a fifth as many; and for hellos with encrypt-then-MAC as
+    /// many again. They are behind a lock that all shards share, and lost at restart and with new
+    /// credentials of the server. 0: none, tickets only.
     pub session_ids: u16,
 }
 
@@ -97,8 +99,8 @@ pub struct ServerContexts {
     certificate: Option<Pair>,
 }
 
-/// The same with and without CBC: CBC is for clients with encrypt-then-MAC only, and only the
-/// choice of a context keeps OpenSSL from agreeing to it with others.
+/// The same with and without CBC: a client without encrypt-then-MAC gets it only if it has nothing
+/// else, and only the choice of a context keeps OpenSSL from agreeing to it with others.
 struct Pair {
     with_cbc: SslContext,
     without_cbc: SslContext,
@@ -148,16 +150,15 @@ impl ServerContexts {
         }
     }
 
-    pub(super) fn context(&self, kind: Kind, cbc: bool) -> Option<&SslContext> {
+    pub(super) fn context(&self, kind: Kind, cbc: Cbc) -> Option<&SslContext> {
         let pair = match kind {
             Kind::Psk => self.psk.as_ref(),
             Kind::RawPublicKey => self.raw_public_key.as_ref(),
             Kind::Certificate => self.certificate.as_ref(),
         }?;
-        Some(if cbc {
-            &pair.with_cbc
-        } else {
-            &pair.without_cbc
+        Some(match cbc {
+            Cbc::Without => &pair.without_cbc,
+            Cbc::EncryptThenMac | Cbc::MacThenEncrypt => &pair.with_cbc,
         })
     }
 }
@@ -213,7 +214,10 @@ fn context(
         ctx.set_session_cache_mode(SslSessionCacheMode::OFF);
     } else {
         ctx.set_session_cache_mode(SslSessionCacheMode::SERVER);
-        ctx.set_session_cache_size(i32::from(credentials.session_ids));
+        let psk = credentials.session_ids;
+        let most = if kind == Kind::Psk { psk } else { psk / 5 };
+        // To OpenSSL 0 is no bound.
+        ctx.set_session_cache_size(i32::from(most.max(1)));
     }
     match kind {
         Kind::Psk => negotiation::answer_with_key(&mut ctx),

@@ -2,6 +2,7 @@
 
 mod hellos;
 mod incoming;
+mod kept;
 mod settle;
 mod upkeep;
 
@@ -19,6 +20,7 @@ use self::hellos::PartialHello;
 use super::admission::Admission;
 use super::cookie::{self, Cookies};
 use super::handshake::Handshake;
+use super::kept::Permits;
 use super::keys::Writer;
 use super::protect::{Envelope, Protector};
 use super::table::Table;
@@ -39,6 +41,7 @@ pub struct DtlsEndpoint {
     timers: BTreeSet<(Tick, SocketAddr)>,
     table: Table,
     protector: Protector,
+    permits: Permits,
     /// A copy of a record that a session and a handshake may both be meant by.
     scratch: Vec<u8>,
     sweep: upkeep::Sweep,
@@ -125,6 +128,7 @@ impl DtlsEndpoint {
             timers: BTreeSet::new(),
             table: Table::new(&config, seeds),
             protector: Protector::new()?,
+            permits: Permits::default(),
             scratch: Vec::new(),
             sweep: upkeep::Sweep::default(),
             counters: Counters::default(),
@@ -244,11 +248,12 @@ impl DtlsEndpoint {
     }
 
     /// Appends a session to `out` in a form that [`restore`](Self::restore) takes, keys in clear:
-    /// the caller encrypts it. `false` when it is over. Save at shutdown, when nothing is received
+    /// the caller encrypts it. `false` when it is over, or cannot be saved: its records are protected
+    /// by OpenSSL, since it has CBC without encrypt-then-MAC. Save at shutdown, when nothing is received
     /// any more: what is received after saving could be replayed after restoring. 2^20 record
     /// numbers are left out for what is sealed after it.
     pub fn save(&self, session: SessionId, out: &mut Vec<u8>) -> bool {
-        let found = self.table.get(session);
+        let found = self.table.get(session).filter(|found| !found.is_kept());
         if let Some(found) = found {
             saved::write(self.config.shard, session.slot, found, out);
         }
@@ -293,9 +298,16 @@ impl DtlsEndpoint {
             sequence,
             cid: session.peer_cid(),
         };
-        self.protector
-            .seal(session.keys(Writer::Server), to, content, out)
-            .map_err(|_| SealError::Cipher)?;
+        let sealed = if session.is_kept() {
+            // OpenSSL counts its records itself, and comes to the same.
+            session
+                .kept()
+                .map(|kept| kept.seal(content_type, content, out))
+        } else {
+            let keys = session.keys(Writer::Server);
+            Some(self.protector.seal(keys, to, content, out))
+        };
+        sealed.and_then(Result::ok).ok_or(SealError::Cipher)?;
         self.counters.records_sealed += 1;
         Ok(session.peer.socket())
     }

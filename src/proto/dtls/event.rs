@@ -110,7 +110,8 @@ pub struct Fingerprint(pub u64);
 
 /// The answer to [`Event::Lookup`].
 pub enum Verdict {
-    /// The key of a PSK identity, 1 to 256 bytes. In a resumed session it counts as `Accepted`.
+    /// The key of a PSK identity, 1 to 256 bytes. A session can be resumed only under the key that it
+    /// was made with.
     Psk(Zeroizing<Vec<u8>>),
     /// The raw public key or the certificate is good.
     Accepted,
@@ -263,7 +264,8 @@ labels! {
         Protocol => "protocol",
         /// No suite in common.
         NoCommonSuite => "no_common_suite",
-        /// Only CBC suites, and no encrypt-then-MAC (RFC 7366).
+        /// Only CBC suites, no encrypt-then-MAC (RFC 7366), and
+        /// [`Limits::kept_sessions`](super::Limits) are there already.
         CbcWithoutEtm => "cbc_without_etm",
         /// Key on a curve other than P-256 and P-384.
         WeakKey => "weak_key",
@@ -289,7 +291,7 @@ labels! {
         Epoch => "epoch",
         /// A record number seen before, or older than the window.
         Replay => "replay",
-        /// It did not authenticate.
+        /// It did not authenticate, or it has nothing in it in a session that OpenSSL protects.
         Authentication => "authentication",
         /// With connection identifier where none was agreed, or without where one was.
         Form => "form",
@@ -335,6 +337,8 @@ pub struct Counters {
     pub handshakes_completed: [u64; 3],
     /// Of those, resumed.
     pub handshakes_resumed: u64,
+    /// Of those, with CBC and without encrypt-then-MAC.
+    pub handshakes_without_etm: u64,
     /// Flights sent again.
     pub flights_repeated: u64,
     /// Last flights sent again after the handshake, because the peer repeated its Finished.

@@ -29,6 +29,16 @@ unsafe extern "C" {
     fn BIO_ADDR_free(addr: *mut c_void);
     fn SSL_CTX_set1_server_cert_type(ctx: *mut sys::SSL_CTX, val: *const u8, len: usize) -> c_int;
     fn SSL_CTX_set1_client_cert_type(ctx: *mut sys::SSL_CTX, val: *const u8, len: usize) -> c_int;
+    fn SSL_SESSION_set1_ticket_appdata(
+        session: *mut sys::SSL_SESSION,
+        data: *const c_void,
+        len: usize,
+    ) -> c_int;
+    fn SSL_SESSION_get0_ticket_appdata(
+        session: *mut sys::SSL_SESSION,
+        data: *mut *mut c_void,
+        len: *mut usize,
+    ) -> c_int;
     fn SSL_get0_peer_rpk(ssl: *const sys::SSL) -> *mut sys::EVP_PKEY;
 }
 
@@ -86,6 +96,31 @@ pub(super) fn peer_raw_public_key(ssl: &SslRef) -> Option<PKey<Public>> {
             return None;
         }
         Some(PKey::from_ptr(key))
+    }
+}
+
+/// Writes a note on the session that stays with it, in the id cache and in tickets.
+pub(super) fn note_on_session(ssl: &SslRef, note: &[u8; 32]) -> Result<(), ErrorStack> {
+    let Some(session) = ssl.session() else {
+        return Err(ErrorStack::get());
+    };
+    // SAFETY: the session is alive, and the callee copies the bytes.
+    let code = unsafe {
+        SSL_SESSION_set1_ticket_appdata(session.as_ptr(), note.as_ptr().cast(), note.len())
+    };
+    check(code)
+}
+
+/// The note on the session, when it has one of that length.
+pub(super) fn session_note(ssl: &SslRef) -> Option<[u8; 32]> {
+    let session = ssl.session()?;
+    let (mut data, mut length) = (std::ptr::null_mut(), 0);
+    // SAFETY: the session is alive, and its bytes are copied while it is.
+    unsafe {
+        let code =
+            SSL_SESSION_get0_ticket_appdata(session.as_ptr(), &raw mut data, &raw mut length);
+        let found = code == 1 && length == 32 && !data.is_null();
+        found.then(|| *data.cast::<[u8; 32]>())
     }
 }
 
@@ -153,6 +188,17 @@ pub(super) fn handle_timeout(ssl: &SslRef) -> bool {
             std::ptr::null_mut(),
         ) >= 0
     }
+}
+
+/// A client of the tests wants to make the handshake again.
+#[cfg(test)]
+pub(super) fn renegotiate(ssl: &SslRef) {
+    // SAFETY: test only; this declaration is that of OpenSSL.
+    unsafe extern "C" {
+        fn SSL_renegotiate(ssl: *mut sys::SSL) -> c_int;
+    }
+    // SAFETY: the SSL is alive.
+    assert_eq!(unsafe { SSL_renegotiate(ssl.as_ptr()) }, 1);
 }
 
 /// A client of the tests offers this session again.

@@ -1,11 +1,13 @@
 //! One handshake: OpenSSL runs it on memory, and its records are translated between OpenSSL and
 //! the wire.
 //!
-//! OpenSSL never sees a record with connection identifier, an alert without protection, or
-//! application data. As soon as it holds a master secret the keys are derived here; protected
-//! records are then opened, and sealed again in the other form where one differs.
+//! OpenSSL never sees a record with connection identifier, an alert without protection, or, before
+//! the end, application data. As soon as it holds a master secret the keys are derived here; protected
+//! records are then opened, and sealed again in the other form where one differs. With CBC and without
+//! encrypt-then-MAC it is OpenSSL that opens and seals.
 
 mod identity;
+mod kept;
 pub(super) mod negotiation;
 mod outgoing;
 mod stream;
@@ -18,10 +20,11 @@ use crate::proto::time::Tick;
 
 use self::negotiation::{Answers, OwnCid};
 use self::outgoing::Facts;
-use self::stream::MemoryIo;
+pub(super) use self::stream::MemoryIo;
 use super::alert;
 use super::endpoint::Output;
 use super::ffi;
+use super::kept::Kept;
 use super::keys::{KeyBlock, Writer};
 use super::protect::{Envelope, Protector};
 use super::replay::ReplayWindow;
@@ -50,11 +53,15 @@ pub(super) struct Handshake {
     claim: Option<Claim>,
     keys: Option<KeyBlock>,
     facts: Facts,
+    /// Without encrypt-then-MAC: the session keeps the OpenSSL object.
+    keeps: bool,
+    /// The peer said that it changes to the new keys.
+    cipher_changed: bool,
     own_cid: Option<OwnCid>,
     peer_cid: Option<Vec<u8>>,
     window: ReplayWindow,
     identity: Option<Assembly>,
-    /// Protected records that came before the keys.
+    /// Protected records that came before the keys, or before OpenSSL has a use for them.
     undeciphered: Vec<Vec<u8>>,
     /// Application data that came before the end.
     overtaken: Vec<Box<[u8]>>,
@@ -107,6 +114,10 @@ pub(super) struct Takeover {
     /// Our last flight while the peer may miss it.
     pub(super) last_flight: Vec<Vec<u8>>,
     pub(super) overtaken: Vec<Box<[u8]>>,
+    /// OpenSSL, where it goes on protecting the records.
+    pub(super) kept: Option<Kept>,
+    /// Records for it that came before the end.
+    pub(super) held: Vec<Vec<u8>>,
 }
 
 /// A hello that proved its address, and what was decided about it.
@@ -115,6 +126,8 @@ pub(super) struct Start<'a> {
     pub(super) peer: SocketAddr,
     pub(super) kind: Kind,
     pub(super) own_cid: Option<OwnCid>,
+    /// Without encrypt-then-MAC: the session will keep the OpenSSL object.
+    pub(super) keeps: bool,
     pub(super) hello: &'a ClientHello<'a>,
     /// The whole hello in one record.
     pub(super) record: &'a [u8],
@@ -166,6 +179,8 @@ impl Handshake {
                 record_limit: start.hello.record_limit(),
                 ..Facts::default()
             },
+            keeps: start.keeps,
+            cipher_changed: false,
             own_cid,
             peer_cid,
             window: ReplayWindow::default(),
@@ -266,6 +281,9 @@ impl Handshake {
         if with_cid != self.expects_cid() {
             return Progress::Dropped(RecordDrop::Form);
         }
+        if self.keeps {
+            return self.feed_kept(now, header, record, protector, out);
+        }
         let Some(keys) = &self.keys else {
             if self.undeciphered.len() == MAX_HELD {
                 return Progress::Dropped(RecordDrop::Early);
@@ -279,9 +297,7 @@ impl Handshake {
         let keys = keys.written_by(Writer::Client);
         let mut copy = record.to_vec();
         let Ok(opened) = protector.open(keys, header, &mut copy) else {
-            self.unverified += 1;
-            let soon = now.plus_millis(self.wrong_key_ms);
-            self.deadline = self.deadline.min(soon);
+            self.note_unverified(now);
             return Progress::Dropped(RecordDrop::Authentication);
         };
         let content = &copy[opened.range];
@@ -320,6 +336,13 @@ impl Handshake {
         }
     }
 
+    /// A protected record did not fit the keys: most likely the peer has others.
+    fn note_unverified(&mut self, now: Tick) {
+        self.unverified += 1;
+        let soon = now.plus_millis(self.wrong_key_ms);
+        self.deadline = self.deadline.min(soon);
+    }
+
     /// Gives OpenSSL one record in its own form, then those that waited for keys.
     fn give(
         &mut self,
@@ -328,8 +351,16 @@ impl Handshake {
         protector: &mut Protector,
         out: &mut Output,
     ) -> Progress {
+        let changes_cipher = record.first() == Some(&wire::CHANGE_CIPHER_SPEC);
         self.stream.get_mut().incoming = Some(record);
         let mut progress = self.step(now, protector, out);
+        if self.keeps {
+            return if changes_cipher && self.keys.is_some() {
+                self.feed_held(now, progress, protector, out)
+            } else {
+                progress
+            };
+        }
         while matches!(progress, Progress::Continue | Progress::Dropped(_))
             && self.keys.is_some()
             && !self.undeciphered.is_empty()
@@ -419,15 +450,20 @@ impl Handshake {
     /// What the session is made of; `None` when OpenSSL agreed to what records are not protected
     /// by here. Call when done.
     pub(super) fn take_over(mut self) -> Option<Takeover> {
-        // Without it, letting go of the object would forget the session in the id cache.
-        self.stream
-            .set_shutdown(ShutdownState::SENT | ShutdownState::RECEIVED);
         let with_cid = self.expects_cid();
+        let resumed = self.stream.ssl().session_reused();
+        let kept = if self.keeps {
+            Some(Kept::new(self.stream))
+        } else {
+            // Without it, letting go of the object would forget the session in the id cache.
+            self.stream
+                .set_shutdown(ShutdownState::SENT | ShutdownState::RECEIVED);
+            None
+        };
         let keys = self.keys?;
-        if keys.suite.is_cbc() && !self.facts.encrypt_then_mac {
+        if keys.suite.is_cbc() && !self.facts.encrypt_then_mac && kept.is_none() {
             return None;
         }
-        let resumed = self.stream.ssl().session_reused();
         Some(Takeover {
             keys,
             window: self.window,
@@ -440,6 +476,12 @@ impl Handshake {
             // In a resumed handshake the peer speaks last.
             last_flight: if resumed { Vec::new() } else { self.flight },
             overtaken: self.overtaken,
+            held: if kept.is_some() {
+                self.undeciphered
+            } else {
+                Vec::new()
+            },
+            kept,
         })
     }
 }

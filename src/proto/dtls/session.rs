@@ -8,6 +8,7 @@ use crate::proto::time::Tick;
 
 use super::address::Address;
 use super::handshake::Takeover;
+use super::kept::{Kept, Permit};
 use super::keys::{DirectionKeys, LONGEST, Writer};
 use super::replay::ReplayWindow;
 use super::wire::MAX_SEQUENCE;
@@ -45,6 +46,7 @@ struct Extra {
     keys: Option<Zeroizing<[u8; LONGEST]>>,
     cid: Option<Box<[u8]>>,
     last_flight: Option<Box<[Box<[u8]>]>>,
+    kept: Option<(Box<Kept>, Permit)>,
 }
 
 /// Everything of a session but its keys, to build it from.
@@ -62,7 +64,7 @@ pub(super) struct Facts<'a> {
 }
 
 impl Session {
-    /// `facts.keys` has the length that the suite asks for.
+    /// `facts.keys` has the length that the suite asks for, or none where OpenSSL is kept.
     pub(super) fn new(now: Tick, facts: &Facts) -> Self {
         let mut session = Self {
             window: facts.window,
@@ -100,7 +102,11 @@ impl Session {
             now,
             &Facts {
                 suite: from.keys.suite,
-                keys: from.keys.as_bytes(),
+                keys: if from.kept.is_none() {
+                    from.keys.as_bytes()
+                } else {
+                    &[]
+                },
                 window: from.window,
                 next_sequence: from.next_sequence,
                 peer_cid: &from.peer_cid,
@@ -116,6 +122,23 @@ impl Session {
             session.extra().last_flight = Some(flight.collect());
         }
         session
+    }
+
+    /// OpenSSL protects the records from now on.
+    pub(super) fn keep(&mut self, kept: Kept, permit: Permit) {
+        self.extra().kept = Some((Box::new(kept), permit));
+    }
+
+    /// OpenSSL, where it protects the records. Of such a session there are no keys here.
+    pub(super) fn kept(&mut self) -> Option<&mut Kept> {
+        let (kept, _) = self.extra.as_mut()?.kept.as_mut()?;
+        Some(kept)
+    }
+
+    pub(super) fn is_kept(&self) -> bool {
+        self.extra
+            .as_ref()
+            .is_some_and(|extra| extra.kept.is_some())
     }
 
     pub(super) fn key_block(&self) -> &[u8] {
@@ -162,7 +185,7 @@ impl Session {
     pub(super) fn forget_last_flight(&mut self) {
         if let Some(extra) = &mut self.extra {
             extra.last_flight = None;
-            if extra.keys.is_none() && extra.cid.is_none() {
+            if extra.keys.is_none() && extra.cid.is_none() && extra.kept.is_none() {
                 self.extra = None;
             }
         }

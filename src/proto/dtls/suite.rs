@@ -14,7 +14,7 @@ pub enum Suite {
     PskGcm,
     /// TLS_PSK_WITH_AES_256_GCM_SHA384, 0x00A9.
     PskGcm256,
-    /// TLS_PSK_WITH_AES_128_CBC_SHA256, 0x00AE, with encrypt-then-MAC only.
+    /// TLS_PSK_WITH_AES_128_CBC_SHA256, 0x00AE.
     PskCbc,
     /// TLS_ECDHE_ECDSA_WITH_AES_128_CCM_8, 0xC0AE.
     EcdsaCcm8,
@@ -22,7 +22,7 @@ pub enum Suite {
     EcdsaCcm,
     /// TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256, 0xC02B.
     EcdsaGcm,
-    /// TLS_ECDHE_ECDSA_WITH_AES_128_CBC_SHA256, 0xC023, with encrypt-then-MAC only.
+    /// TLS_ECDHE_ECDSA_WITH_AES_128_CBC_SHA256, 0xC023.
     EcdsaCbc,
 }
 
@@ -167,18 +167,20 @@ pub(super) struct Offer {
     pub(super) certificate: bool,
 }
 
-/// A hello leads nowhere.
+/// Whether CBC may be agreed to, and how its records are protected then.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub(super) enum NoSuite {
-    /// Nothing in common.
-    None,
-    /// CBC suites only, without encrypt-then-MAC.
-    CbcWithoutEtm,
+pub(super) enum Cbc {
+    /// The client has something better.
+    Without,
+    /// As the record layer does (RFC 7366).
+    EncryptThenMac,
+    /// The client has nothing else: as OpenSSL does (RFC 5246 §6.2.3.2).
+    MacThenEncrypt,
 }
 
-/// The kind of handshake for a hello, and whether CBC may be in it. Pre-shared keys come first: a
-/// client that offers both may have no certificate.
-pub(super) fn choose(hello: &ClientHello, offer: Offer) -> Result<(Kind, bool), NoSuite> {
+/// The kind of handshake for a hello, and what of CBC may be in it; `None` when there is no suite
+/// in common. Pre-shared keys come first: a client that offers both may have no certificate.
+pub(super) fn choose(hello: &ClientHello, offer: Offer) -> Option<(Kind, Cbc)> {
     let etm = hello.extensions.get(extension::ENCRYPT_THEN_MAC).is_some();
     let ecdsa = if offer.raw_public_key && hello.takes_raw_public_key() {
         Some(Kind::RawPublicKey)
@@ -190,17 +192,16 @@ pub(super) fn choose(hello: &ClientHello, offer: Offer) -> Result<(Kind, bool), 
         true => offer.psk.then_some(Kind::Psk),
         false => ecdsa,
     };
-    let mut only_cbc = false;
+    let mut last_resort = None;
     for &suite in Suite::ALL.iter().filter(|suite| hello.offers(suite.id())) {
         let Some(kind) = kind(suite) else { continue };
-        if etm || !suite.is_cbc() {
-            return Ok((kind, etm));
+        if etm {
+            return Some((kind, Cbc::EncryptThenMac));
         }
-        only_cbc = true;
+        if !suite.is_cbc() {
+            return Some((kind, Cbc::Without));
+        }
+        last_resort = last_resort.or(Some((kind, Cbc::MacThenEncrypt)));
     }
-    Err(if only_cbc {
-        NoSuite::CbcWithoutEtm
-    } else {
-        NoSuite::None
-    })
+    last_resort
 }

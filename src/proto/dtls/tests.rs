@@ -4,6 +4,7 @@ mod bad_input;
 mod client;
 mod connection_ids;
 mod credentials;
+mod kept;
 mod known_answers;
 mod loss;
 mod persistence;

@@ -13,6 +13,9 @@ use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::sync::{Mutex, PoisonError};
 
 use openssl::error::ErrorStack;
+use openssl::md::Md;
+use openssl::pkey::Id;
+use openssl::pkey_ctx::{HkdfMode, PkeyCtx};
 use openssl::sha::Sha256;
 use openssl::symm::{Cipher, decrypt_aead, encrypt_aead};
 use tracing::warn;
@@ -75,6 +78,19 @@ impl Sealer {
             next: AtomicU64::new(0),
             earlier: Mutex::default(),
         })
+    }
+
+    /// A secret for another purpose: the expansion of the key in the file (RFC 5869 §2.3).
+    pub(super) fn secret(&self, purpose: &[u8]) -> Result<Key, ErrorStack> {
+        let mut secret = Zeroizing::new([0; KEY]);
+        let mut hkdf = PkeyCtx::new_id(Id::HKDF)?;
+        hkdf.derive_init()?;
+        hkdf.set_hkdf_mode(HkdfMode::EXPAND_ONLY)?;
+        hkdf.set_hkdf_md(Md::sha256())?;
+        hkdf.set_hkdf_key(&*self.master)?;
+        hkdf.add_hkdf_info(purpose)?;
+        hkdf.derive(Some(&mut *secret))?;
+        Ok(secret)
     }
 
     /// The record of the session with a key of the table.
@@ -161,6 +177,24 @@ mod tests {
             .permissions()
             .mode();
         assert_eq!(mode & 0o777, 0o600);
+    }
+
+    #[test]
+    fn secrets_are_those_of_the_key_and_the_purpose() {
+        let directory = tempfile::tempdir().expect("a directory");
+        let secret = |purpose: &[u8]| {
+            let sealer = Sealer::open(directory.path()).expect("a key");
+            sealer.secret(purpose).expect("a secret")
+        };
+        let first = secret(b"tickets");
+        assert_eq!(secret(b"tickets"), first);
+        assert_ne!(secret(b"others"), first);
+        assert_ne!(
+            first[..],
+            fs::read(directory.path().join(KEY_FILE)).expect("it is there")
+        );
+        fs::remove_file(directory.path().join(KEY_FILE)).expect("it is there");
+        assert_ne!(secret(b"tickets"), first);
     }
 
     #[test]

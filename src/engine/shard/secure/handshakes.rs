@@ -210,7 +210,9 @@ const fn words(reason: FailReason) -> &'static str {
         FailReason::NoVerdict => "the identity could not be looked up in time",
         FailReason::Protocol => "the device sent what the protocol does not allow",
         FailReason::NoCommonSuite => "no cipher suite in common",
-        FailReason::CbcWithoutEtm => "only CBC suites, without encrypt-then-MAC",
+        FailReason::CbcWithoutEtm => {
+            "only CBC suites, without encrypt-then-MAC, and there are enough of those"
+        }
         FailReason::WeakKey => "its key is on another curve than P-256 and P-384",
         FailReason::MalformedIdentity => "a PSK identity that is none",
         FailReason::Superseded => "the device began another one",

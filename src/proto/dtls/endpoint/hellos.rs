@@ -3,7 +3,7 @@
 use std::net::SocketAddr;
 
 use crate::proto::dtls::handshake::{Handshake, Start};
-use crate::proto::dtls::suite::{self, NoSuite};
+use crate::proto::dtls::suite::{self, Cbc};
 use crate::proto::dtls::wire::{self, Assembly, ClientHello, Fragment, Header, HelloHead};
 use crate::proto::dtls::{
     AlertDescription, Claim, DtlsEndpoint, Event, FailReason, Mode, RecordDrop, Suite, alert, cid,
@@ -135,12 +135,9 @@ impl DtlsEndpoint {
             self.set_timer(peer, timer);
             return Ok(());
         }
-        let (kind, cbc) = match suite::choose(&hello, self.contexts.offer()) {
-            Ok(chosen) => chosen,
-            Err(none) => {
-                self.refuse_hello(peer, &hello, none, sequence, out);
-                return Ok(());
-            }
+        let Some((kind, cbc)) = suite::choose(&hello, self.contexts.offer()) else {
+            self.refuse_hello(peer, &hello, FailReason::NoCommonSuite, sequence, out);
+            return Ok(());
         };
         let in_flight = self.handshakes.len();
         let limits = &self.config.limits;
@@ -148,16 +145,23 @@ impl DtlsEndpoint {
         if self.handshakes.contains_key(&peer) {
             self.abandon(peer, FailReason::Superseded, out);
         }
+        let keeps = cbc == Cbc::MacThenEncrypt;
+        if keeps && !self.has_room_to_keep(peer.into()) {
+            self.refuse_hello(peer, &hello, FailReason::CbcWithoutEtm, sequence, out);
+            return Ok(());
+        }
         let id = self.table.reserve(peer).ok_or(RecordDrop::Full)?;
         let own_cid = self
             .config
             .cid_length
+            .filter(|_| !keeps)
             .and_then(|length| cid::of_session(self.config.shard, self.config.node, id, length));
         let start = Start {
             id,
             peer,
             kind,
             own_cid,
+            keeps,
             hello: &hello,
             record,
             sequence,
@@ -186,7 +190,7 @@ impl DtlsEndpoint {
         &mut self,
         peer: SocketAddr,
         hello: &ClientHello,
-        none: NoSuite,
+        reason: FailReason,
         sequence: u64,
         out: &mut Output,
     ) {
@@ -194,10 +198,6 @@ impl DtlsEndpoint {
         let mode = match Suite::ALL.iter().find(psk) {
             Some(_) => Mode::Psk,
             None => Mode::Certificate,
-        };
-        let reason = match none {
-            NoSuite::None => FailReason::NoCommonSuite,
-            NoSuite::CbcWithoutEtm => FailReason::CbcWithoutEtm,
         };
         let content = [alert::FATAL, AlertDescription::HandshakeFailure.code()];
         let start = out.bytes.len();

@@ -128,6 +128,13 @@ impl DtlsEndpoint {
         if !session.window.is_fresh(header.sequence) {
             return Err(RecordDrop::Replay);
         }
+        if session.is_kept() {
+            if let Some(range) = self.open_kept(now, id, &header, record.bytes, out)? {
+                let range = range.start + record.at..range.end + record.at;
+                out.events.push(Event::Received { session: id, range });
+            }
+            return Ok(());
+        }
         let opened = self
             .protector
             .open(session.keys(Writer::Client), &header, record.bytes)

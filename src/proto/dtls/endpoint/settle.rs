@@ -5,8 +5,9 @@ use std::net::SocketAddr;
 use crate::proto::dtls::handshake::Progress;
 use crate::proto::dtls::session::Session;
 use crate::proto::dtls::table::Slot;
+use crate::proto::dtls::wire::{self, Header};
 use crate::proto::dtls::{
-    CloseReason, DtlsEndpoint, Established, Event, FailReason, HandshakeId, SessionId,
+    CloseReason, DtlsEndpoint, Established, Event, FailReason, HandshakeId, SessionId, alert,
 };
 use crate::proto::time::Tick;
 
@@ -57,12 +58,31 @@ impl DtlsEndpoint {
         };
         self.timers.remove(&(handshake.wake(), peer));
         let (id, mode) = (handshake.id, handshake.mode());
-        let Some(taken) = handshake.take_over() else {
+        let Some(mut taken) = handshake.take_over() else {
             self.table.release(id);
             return self.fail(peer, mode, None, FailReason::Internal, out);
         };
-        let session = Session::taken_over(now, peer.into(), id.generation, &taken);
+        if let Some(kept) = &mut taken.kept
+            && !self.has_room_to_keep(peer.into())
+        {
+            // It was the last of several that began while there was room.
+            let mut goodbye = Vec::new();
+            if kept
+                .seal(wire::ALERT, &alert::CLOSE_NOTIFY, &mut goodbye)
+                .is_ok()
+            {
+                out.send(peer, &goodbye);
+            }
+            self.table.release(id);
+            let claim = Some(taken.claim);
+            return self.fail(peer, mode, claim, FailReason::CbcWithoutEtm, out);
+        }
+        let mut session = Session::taken_over(now, peer.into(), id.generation, &taken);
         self.counters.handshakes_completed[mode as usize] += 1;
+        self.counters.handshakes_without_etm += u64::from(taken.kept.is_some());
+        if let Some(kept) = taken.kept {
+            session.keep(kept, self.permits.take());
+        }
         self.counters.handshakes_resumed += u64::from(taken.resumed);
         let replaces = self.table.activate(id, session);
         out.events.push(Event::Established(Box::new(Established {
@@ -88,6 +108,24 @@ impl DtlsEndpoint {
                 session: id,
                 plaintext,
             });
+        }
+        for mut record in taken.held {
+            self.open_held(now, id, &mut record, out);
+        }
+    }
+
+    /// A record that overtook the end of its handshake, in a session that OpenSSL protects.
+    fn open_held(&mut self, now: Tick, id: SessionId, record: &mut [u8], out: &mut Output) {
+        let Some(header) = Header::parse(record, 0) else {
+            return;
+        };
+        match self.open_kept(now, id, &header, record, out) {
+            Ok(None) => {}
+            Ok(Some(range)) => out.events.push(Event::Overtaken {
+                session: id,
+                plaintext: record[range].into(),
+            }),
+            Err(reason) => self.counters.drop_record(reason),
         }
     }
 

@@ -1,5 +1,8 @@
 //! Who the peer says it is, and what the verdict on it does.
 
+use sha2::{Digest, Sha256};
+use subtle::ConstantTimeEq;
+
 use crate::proto::dtls::contexts::is_strong;
 use crate::proto::dtls::endpoint::Output;
 use crate::proto::dtls::protect::Protector;
@@ -14,6 +17,14 @@ use super::{Handshake, Progress, Stage, negotiation};
 const MAX_IDENTITY: usize = 128;
 /// Longest pre-shared key OpenSSL is given.
 const MAX_KEY: usize = 256;
+
+/// What a session remembers of the pre-shared key that it was made with.
+fn key_note(key: &[u8]) -> [u8; 32] {
+    Sha256::new_with_prefix(b"psk of a session")
+        .chain_update(key)
+        .finalize()
+        .into()
+}
 
 impl Handshake {
     /// The identity is in clear: the key is looked up before OpenSSL asks for it.
@@ -86,6 +97,10 @@ impl Handshake {
             (Stage::Running, _) => None,
             (_, Verdict::Refused(why)) => Some(self.refuse(FailReason::Refused, why, out)),
             (Stage::Key(parked), Verdict::Psk(key)) if (1..=MAX_KEY).contains(&key.len()) => {
+                if ffi::note_on_session(self.stream.ssl(), &key_note(&key)).is_err() {
+                    let why = AlertDescription::InternalError;
+                    return Some(self.refuse(FailReason::Internal, why, out));
+                }
                 if let Some(answers) = negotiation::answers(self.stream.ssl()) {
                     let _ = answers.key.set(key);
                 }
@@ -101,6 +116,13 @@ impl Handshake {
             }
             (Stage::Key(_), _) => {
                 Some(self.refuse(FailReason::Internal, AlertDescription::InternalError, out))
+            }
+            (Stage::Verdict, Verdict::Psk(key))
+                if !ffi::session_note(self.stream.ssl())
+                    .is_some_and(|note| note.ct_eq(&key_note(&key)).into()) =>
+            {
+                // The session that is resumed was made with another key of this identity.
+                Some(self.refuse(FailReason::Refused, AlertDescription::HandshakeFailure, out))
             }
             (Stage::Verdict, _) => {
                 self.approved = true;

@@ -3,9 +3,9 @@
 use std::io::{self, ErrorKind, Read, Write};
 
 #[derive(Default)]
-pub(super) struct MemoryIo {
-    pub(super) incoming: Option<Vec<u8>>,
-    pub(super) outgoing: Vec<Vec<u8>>,
+pub(in crate::proto::dtls) struct MemoryIo {
+    pub(in crate::proto::dtls) incoming: Option<Vec<u8>>,
+    pub(in crate::proto::dtls) outgoing: Vec<Vec<u8>>,
 }
 
 impl Read for MemoryIo {

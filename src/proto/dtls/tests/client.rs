@@ -74,6 +74,14 @@ impl Setup {
         Self::new(login, suite.name())
     }
 
+    /// CBC, and no encrypt-then-MAC.
+    pub(super) fn without_etm(suite: Suite) -> Self {
+        const NO_ENCRYPT_THEN_MAC: SslOptions = SslOptions::from_bits_retain(1 << 19);
+        let mut setup = Self::of_suite(suite);
+        setup.options |= NO_ENCRYPT_THEN_MAC;
+        setup
+    }
+
     pub(super) fn rpk() -> Self {
         Self::of_suite(Suite::EcdsaCcm8)
     }
@@ -232,6 +240,13 @@ impl Client {
     pub(super) fn say(&mut self, plaintext: &[u8]) -> Vec<u8> {
         self.stream.ssl_write(plaintext).unwrap();
         self.outgoing().remove(0)
+    }
+
+    /// Asks for another handshake in the session.
+    pub(super) fn renegotiate(&mut self) -> Vec<Vec<u8>> {
+        ffi::renegotiate(self.stream.ssl());
+        let _ = self.stream.do_handshake();
+        self.outgoing()
     }
 
     pub(super) fn shut_down(&mut self) -> Vec<Vec<u8>> {

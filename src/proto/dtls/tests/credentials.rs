@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::client::{Login, Setup};
-use super::world::{DEVICE_KEY, World, all_credentials, psk};
+use super::world::{DEVICE_KEY, IDENTITY, World, all_credentials, psk};
 use crate::proto::dtls::{
     AlertDescription, Claim, CloseReason, Event, FailReason, Mode, ServerContexts,
     ServerCredentials, SessionId, Suite, Verdict,
@@ -109,6 +109,31 @@ fn a_resumed_session_is_looked_up_again_and_can_be_refused() {
         third.pump(&mut world);
         assert_eq!(third.alerts, [49]);
         assert_eq!(world.established().len(), 2);
+    }
+}
+
+#[test]
+fn a_session_is_not_resumed_under_another_key_of_its_identity() {
+    for by_id in [true, false] {
+        let credentials = ServerCredentials {
+            session_ids: 8,
+            ..all_credentials()
+        };
+        let mut world = World::of(&credentials, |_| {});
+        let mut setup = Setup::psk();
+        if !by_id {
+            setup.options = openssl::ssl::SslOptions::empty();
+        }
+        let first = setup.clone().start().connect(&mut world);
+        world.verdict = |_| Some(psk(b"another key"));
+        setup.session = Some(first.session());
+        let mut second = setup.clone().start();
+        second.pump(&mut world);
+        assert!(world.lookups[1].2 && world.established().len() == 1);
+        assert_eq!(second.alerts, [40], "by id: {by_id}");
+        setup.session = None;
+        setup.login = Login::Psk(IDENTITY.into(), b"another key".into());
+        setup.start().connect(&mut world);
     }
 }
 

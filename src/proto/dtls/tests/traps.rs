@@ -1,7 +1,5 @@
 //! What went wrong with real clients once, and must not again.
 
-use openssl::ssl::SslOptions;
-
 use super::client::{Client, Login, Setup};
 use super::world::{IDENTITY, KEY, World, all_credentials, psk};
 use crate::proto::dtls::wire::{self, Fragment, HelloHead, TLS12_CID};
@@ -10,7 +8,7 @@ use crate::proto::dtls::{
 };
 
 /// Hello, cookie, hello: gives the flight that answers.
-fn up_to_first_flight(client: &mut Client, world: &mut World) -> Vec<Vec<u8>> {
+pub(super) fn up_to_first_flight(client: &mut Client, world: &mut World) -> Vec<Vec<u8>> {
     for _ in 0..2 {
         for datagram in world.take_sent(client.address) {
             client.take(&datagram);
@@ -22,7 +20,7 @@ fn up_to_first_flight(client: &mut Client, world: &mut World) -> Vec<Vec<u8>> {
     world.take_sent(client.address)
 }
 
-fn session(world: &World) -> SessionId {
+pub(super) fn session(world: &World) -> SessionId {
     world.established().last().unwrap().session
 }
 
@@ -139,23 +137,6 @@ fn gcm_nonces_are_epoch_and_number_from_the_finished_on() {
         }
         assert!(client.connected && checked == 1, "{suite:?}");
     }
-}
-
-#[test]
-fn a_cbc_client_without_encrypt_then_mac_is_refused_and_counted() {
-    const NO_ENCRYPT_THEN_MAC: SslOptions = SslOptions::from_bits_retain(1 << 19);
-    let mut world = World::new();
-    let mut setup = Setup::of_suite(Suite::PskCbc);
-    setup.options |= NO_ENCRYPT_THEN_MAC;
-    let mut client = setup.clone().start();
-    client.pump(&mut world);
-    assert_eq!(client.alerts, [40]);
-    let counters = world.endpoint.counters();
-    assert_eq!(counters.failed(FailReason::CbcWithoutEtm), 1);
-
-    setup.suites = "PSK-AES128-CBC-SHA256:PSK-AES128-GCM-SHA256".into();
-    setup.start().connect(&mut world);
-    assert_eq!(world.established()[0].suite, Suite::PskGcm);
 }
 
 #[test]
