@@ -21,7 +21,7 @@ use super::metrics::EngineMetrics;
 use super::profiles::{ProfileError, ProfileId};
 use super::shard::Shared;
 use super::trace::{Trace, TraceError};
-use super::update::{UpdateKind, UpdateTarget};
+use super::update::{Milestone, UpdateKind, UpdateTarget};
 use super::view::{
     AttributesView, DeviceContext, DeviceSummary, LogEntry, RegistrationView, RolloutView,
     TelemetryView, UpdateView,
@@ -332,6 +332,24 @@ impl EngineHandle {
     #[must_use]
     pub fn measurements(&self) -> Option<mpsc::Receiver<Vec<Measured>>> {
         self.inner.shared.history.open()
+    }
+
+    /// Who registers and whose update is over, while that is [wanted](Self::follow_updates). Whoever
+    /// asks first gets it; `None` later.
+    #[must_use]
+    pub fn milestones(&self) -> Option<mpsc::Receiver<Vec<Milestone>>> {
+        self.inner.shared.milestones.open()
+    }
+
+    /// Whether [`milestones`](Self::milestones) are told from now on.
+    pub fn follow_updates(&self, wanted: bool) {
+        self.inner.shared.milestones.want(wanted);
+    }
+
+    /// Whether milestones were dropped since the last call.
+    #[must_use]
+    pub fn missed_milestones(&self) -> bool {
+        self.inner.shared.milestones.take_missed()
     }
 
     /// Tells subscribers of something that services did with a device.

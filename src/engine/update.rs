@@ -5,8 +5,10 @@
 //! restart services assign again, best before the engine runs: the device goes on where it was.
 
 mod downloads;
+mod milestones;
 
 pub use downloads::{Download, Updates};
+pub use milestones::{Milestone, Milestones, Passed};
 
 pub use super::endpoint::update::status::UpdateStatus;
 pub use super::endpoint::update::target::{

@@ -15,7 +15,7 @@ use rookery::proto::lwm2m::model::ObjectModels;
 use rookery::services::engine::{
     Admission, Answer, AttributesView, Cursor, DeviceContext, DeviceFilter, DeviceOutcome,
     DeviceRequest, DeviceState, DeviceSummary, Engine, EngineError, EnginePage, Event, LogEntry,
-    Measured, PendingRequest, ProfileError, ProfileId, ProfileParts, RegistrationView, RolloutView,
+    Measured, Milestone, PendingRequest, ProfileError, ProfileId, ProfileParts, RegistrationView, RolloutView,
     SecurityMode, Severity, TelemetryView, Trace, TraceError, TracedMessage, UpdateKind,
     UpdateTarget, UpdateView,
 };
@@ -40,6 +40,8 @@ pub struct FakeEngine {
     profiles: Mutex<Vec<Option<ProfileParts>>>,
     progress: Mutex<HashMap<ProfileId, RolloutView>>,
     pub events: broadcast::Sender<Arc<Event>>,
+    /// Tells who registered and whose update is over.
+    pub milestones: Mutex<Option<mpsc::Sender<Vec<Milestone>>>>,
     pub busy: AtomicBool,
     /// What devices were asked, in order.
     pub asked: Mutex<Vec<DeviceRequest>>,
@@ -71,6 +73,7 @@ impl FakeEngine {
             profiles: Mutex::default(),
             progress: Mutex::default(),
             events: broadcast::Sender::new(event_queue),
+            milestones: Mutex::default(),
             busy: AtomicBool::new(false),
             asked: Mutex::default(),
             outcomes: Mutex::default(),
@@ -451,5 +454,17 @@ impl Engine for FakeEngine {
 
     fn subscribe(&self) -> broadcast::Receiver<Arc<Event>> {
         self.events.subscribe()
+    }
+
+    fn milestones(&self) -> Option<mpsc::Receiver<Vec<Milestone>>> {
+        let (sender, receiver) = mpsc::channel(64);
+        *self.milestones.lock().unwrap() = Some(sender);
+        Some(receiver)
+    }
+
+    fn follow_updates(&self, _: bool) {}
+
+    fn missed_milestones(&self) -> bool {
+        false
     }
 }

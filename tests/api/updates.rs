@@ -1,7 +1,8 @@
-use std::sync::Arc;
 use std::time::Duration;
 
-use rookery::services::engine::{DeviceState, Event, EventKind, Source, Strategy, UpdateKind};
+use rookery::services::engine::{
+    DeviceState, Milestone, Passed, Source, Strategy, UpdateKind, UpdateStatus,
+};
 use serde_json::{Value, json};
 
 use crate::packages::uploaded;
@@ -32,47 +33,35 @@ pub fn assigned(server: &Server) -> Vec<(String, String)> {
 /// Tells that a device registered.
 pub fn registered(server: &Server, endpoint: &str) {
     server.engine.register(endpoint, DeviceState::Registered);
-    let kind = EventKind::Registered {
-        registration_id: "r".to_owned(),
-        address: "127.0.0.1:1".to_owned(),
-    };
-    tell(server, endpoint, kind);
+    tell(server, endpoint, Passed::Registered);
 }
 
 /// Tells that an update is over.
 pub fn ended(server: &Server, endpoint: &str, package: &str, reason: Option<&str>) {
-    let state = if reason.is_some() {
-        "FAILED"
-    } else {
-        "UPDATED"
+    let status = match reason {
+        Some(_) => UpdateStatus::Failed,
+        None => UpdateStatus::Updated,
     };
     let mut updates = server.engine.updates.lock().unwrap();
     let update = updates.get_mut(&(endpoint.to_owned(), "firmware"));
     let update = update.expect("the update is under way");
-    (update.state, update.ended) = (state, true);
+    (update.state, update.ended) = (status.name(), true);
     update.reason = reason.map(str::to_owned);
     drop(updates);
-    let kind = EventKind::Update {
-        kind: "firmware",
+    let what = Passed::Ended {
+        kind: UpdateKind::Firmware,
         package: package.into(),
-        title: "valve".into(),
-        version: "2.0".into(),
-        state,
-        reason: reason.map(str::to_owned),
-        ended: true,
-        bytes_done: 5,
-        bytes_total: Some(5),
+        status,
+        reason: reason.map(Into::into),
     };
-    tell(server, endpoint, kind);
+    tell(server, endpoint, what);
 }
 
-fn tell(server: &Server, endpoint: &str, kind: EventKind) {
-    let event = Event {
-        ts: 0,
-        endpoint: endpoint.into(),
-        kind,
-    };
-    let _ = server.engine.events.send(Arc::new(event));
+fn tell(server: &Server, endpoint: &str, what: Passed) {
+    let endpoint = endpoint.into();
+    let told = server.engine.milestones.lock().unwrap();
+    let told = told.as_ref().expect("updates are followed");
+    told.try_send(vec![Milestone { endpoint, what }]).unwrap();
 }
 
 async fn state(server: &Server, path: &str) -> Value {

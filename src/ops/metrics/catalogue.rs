@@ -89,6 +89,7 @@ pub const METRICS: &[MetricDoc] = &[
     metric("lwm2m_ota_restarts_total", Counter, &["kind"], "Updates begun again after a failure or because the device forgot what it had."),
     metric("lwm2m_ota_bytes_total", Counter, &["kind", "direction"], "Bytes of packages that devices took (push) or fetched (pull)."),
     metric("lwm2m_ota_fetches_total", Counter, &["result"], "Requests for the download of packages, by what became of them."),
+    metric("lwm2m_ota_news_lost_total", Counter, &[], "Registers and ends of updates that found the way to the service of updates full; it then looks at every open update."),
     metric("lwm2m_unannounced_resources_total", Counter, &[], "Mapped resources that a registering device did not announce."),
     metric("lwm2m_command_queue_depth", Gauge, &[], "Requests in flight to devices and waiting for them."),
     metric("lwm2m_active_endpoints", Gauge, &[], "Endpoints in a conversation, run by an actor."),

@@ -366,13 +366,15 @@ impl Update {
     /// Tells how it stands.
     pub fn tell(&self, turn: &mut Turn<'_>) {
         turn.out.changed = true;
-        turn.value_arrived(false, || Happening::Update(Box::new(self.news(false))));
+        let happening = || Happening::Update(Box::new(self.news(false)));
+        turn.update_went_on(self.ended, false, happening);
     }
 
     /// Tells of a status that was entered.
     pub fn tell_entered(&self, turn: &mut Turn<'_>) {
         turn.out.changed = true;
-        turn.value_arrived(true, || Happening::Update(Box::new(self.news(true))));
+        let happening = || Happening::Update(Box::new(self.news(true)));
+        turn.update_went_on(self.ended, true, happening);
     }
 
     pub fn news(&self, entered: bool) -> UpdateNews {
