@@ -23,7 +23,8 @@ pub use crate::engine::persistence::{
 };
 pub use crate::engine::trace::{Trace, TraceError, TracedMessage};
 pub use crate::engine::update::{
-    Image, Milestone, Passed, Source, Strategy, Timeouts, UpdateKind, UpdateStatus, UpdateTarget,
+    Image, Milestone, Passed, Source, Strategy, Timeouts, UpdateKind, UpdateNews, UpdateStatus,
+    UpdateTarget, update_values,
 };
 pub use crate::engine::view::{
     AttributesView, DeviceContext, DeviceState, DeviceSummary, LogEntry, RegistrationView,

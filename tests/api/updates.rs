@@ -1,3 +1,4 @@
+use std::sync::atomic::Ordering::Relaxed;
 use std::time::Duration;
 
 use rookery::services::engine::{
@@ -59,8 +60,7 @@ pub fn ended(server: &Server, endpoint: &str, package: &str, reason: Option<&str
 
 fn tell(server: &Server, endpoint: &str, what: Passed) {
     let endpoint = endpoint.into();
-    let told = server.engine.milestones.lock().unwrap();
-    let told = told.as_ref().expect("updates are followed");
+    let told = &server.engine.milestones;
     told.try_send(vec![Milestone { endpoint, what }]).unwrap();
 }
 
@@ -151,7 +151,7 @@ async fn a_device_that_is_not_there_is_handed_its_package_when_it_registers() {
         .put("/api/v1/devices/a/firmware", json!({"packageId": package}))
         .await;
     assert_eq!(assigned(&server), []);
-    eventually(|| server.engine.events.receiver_count() > 0).await;
+    eventually(|| server.engine.follows_updates.load(Relaxed)).await;
     registered(&server, "a");
     eventually(|| !assigned(&server).is_empty()).await;
     assert_eq!(assigned(&server), [("a".to_owned(), package)]);
@@ -338,4 +338,42 @@ async fn the_strategy_is_that_of_the_profile() {
     assert_eq!(target.strategy, Strategy::Url);
     assert_eq!(target.base_url.as_deref(), Some("coap://fw.example:5685"));
     assert!(target.object_19_info);
+}
+
+#[tokio::test]
+async fn engines_tell_of_registers_and_ends_only_while_something_is_open() {
+    let server = Server::start().await;
+    server.admin.put("/api/v1/devices/a", json!({})).await;
+    server.engine.register("a", DeviceState::Registered);
+    assert!(!server.engine.follows_updates.load(Relaxed));
+    let package = uploaded(&server.admin, FIRMWARE).await;
+    let path = "/api/v1/devices/a/firmware";
+    server.admin.put(path, json!({"packageId": package})).await;
+    eventually(|| server.engine.follows_updates.load(Relaxed)).await;
+    assert_eq!(server.engine.events.receiver_count(), 0);
+    ended(&server, "a", &package, None);
+    eventually(|| !server.engine.follows_updates.load(Relaxed)).await;
+    becomes(&server, path, "UPDATED").await;
+}
+
+#[tokio::test]
+async fn how_a_package_is_to_be_installed_is_handed_over_with_it() {
+    let server = Server::start().await;
+    server.admin.put("/api/v1/devices/a", json!({})).await;
+    server.engine.register("a", DeviceState::Registered);
+    let query = format!("{FIRMWARE}&severity=MANDATORY&maxDeferSeconds=600");
+    let package = uploaded(&server.admin, &query).await;
+    let software = uploaded(&server.admin, &format!("{SOFTWARE}&activate=true")).await;
+    for (kind, package) in [("firmware", package), ("software", software)] {
+        let path = format!("/api/v1/devices/a/{kind}");
+        server.admin.put(&path, json!({"packageId": package})).await;
+    }
+    eventually(|| assigned(&server).len() == 2).await;
+    let targets = server.engine.assigned_updates.lock().unwrap();
+    let firmware = &targets[0].1;
+    assert_eq!(
+        (firmware.severity, firmware.max_defer),
+        (Some(1), Some(600))
+    );
+    assert!(!firmware.activate && targets[1].1.activate);
 }

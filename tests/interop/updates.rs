@@ -176,6 +176,23 @@ fn leshan_fetches_its_firmware_in_its_dtls_session() {
     assert_eq!(server.handshakes("psk", "ok"), 1.0);
 }
 
+#[test]
+fn a_device_is_told_the_public_address_where_one_is_configured() {
+    if !Kind::Leshan.is_available() {
+        return;
+    }
+    let public = ("ROOKERY_PACKAGES__COAP_URL", "coap://outside.example:7000");
+    let engine = Engine::start_with(&["serve", "--dev"], &[public]);
+    let mut device = open(&engine, &json!({"fwUpdateStrategy": 2}), &[]);
+    device.tell("set /5/0/9 0", "set");
+    engine.await_telemetry(ENDPOINT, "r_5_0_9", &json!(0));
+    let package = upload(&engine, FIRMWARE, b"image");
+    assign(&engine, &path("firmware"), &package);
+    let written = device.expect("written");
+    let url = written["value"].as_str().expect("a URL");
+    assert!(url.starts_with("coap://outside.example:7000/tbfw/"), "{url}");
+}
+
 /// The URL is one that Leshan was told: it does nothing with it.
 #[test]
 fn libcoap_fetches_what_the_url_names_in_blocks_of_any_size() {

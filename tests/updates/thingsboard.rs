@@ -46,6 +46,10 @@ fn firmware_by_object_5_is_told_in_all_its_states() {
     assert_eq!(states, expected);
     await_state(&engine, "/api/v1/devices/ota-5/firmware", "UPDATED");
     let telemetry = engine.telemetry("ota-5");
+    assert!(
+        telemetry["target_fw_ts"][0]["value"].is_i64(),
+        "{telemetry}"
+    );
     for (key, value) in [
         ("fw_state", "UPDATED"),
         ("target_fw_title", "fw"),

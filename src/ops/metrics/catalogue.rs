@@ -117,6 +117,8 @@ pub const METRICS: &[MetricDoc] = &[
     metric("lwm2m_rpc_commands_total", Counter, &["mode", "result"], "Commands of callers that ended, by result."),
     metric("lwm2m_rpc_duration_seconds", Histogram, &[], "Time until the answer to a twoway command, or until it failed."),
     metric("lwm2m_rpc_pending", Gauge, &[], "Persistent commands that wait for their device."),
+    metric("lwm2m_campaigns", Gauge, &["state"], "Campaigns of updates, by their state."),
+    metric("lwm2m_campaign_devices", Gauge, &["state"], "Devices of campaigns that are not over, by how they stand."),
     metric("lwm2m_shared_attribute_writes_total", Counter, &["result"], "Shared attributes settled with their device, by result."),
     metric("lwm2m_shared_attributes_pending", Gauge, &[], "Shared attributes that wait for their device."),
     metric("lwm2m_history_values_total", Counter, &["result"], "Telemetry values for a history, by what became of them."),

@@ -132,6 +132,8 @@ pub(in super::super) struct Reported {
     pub delivery: Option<u8>,
     /// Software: whether it is active.
     pub active: Option<bool>,
+    /// Firmware: when its state changed last, by its own clock.
+    pub changed_at: Option<UnixMillis>,
 }
 
 /// One update of one device.
@@ -146,6 +148,8 @@ pub(in super::super) struct Update {
     /// Assigned while this one cannot be stopped any more.
     pub successor: Option<Box<Assignment>>,
     pub status: UpdateStatus,
+    /// When it was assigned.
+    pub queued_at: UnixMillis,
     pub since: UnixMillis,
     pub ended: bool,
     pub withdrawn: bool,
@@ -227,6 +231,8 @@ pub struct UpdateNews {
     pub tag: Option<Box<str>>,
     /// Where it stands.
     pub status: UpdateStatus,
+    /// When it was assigned.
+    pub queued_at: UnixMillis,
     /// When it came there.
     pub since: UnixMillis,
     /// Why it did not work.
@@ -248,6 +254,7 @@ impl Update {
         let kept = Self::kept(target.kind, &target.package, &target.title, &target.version);
         Self {
             assignment: Some(assignment),
+            queued_at: now,
             since: now,
             ..kept
         }
@@ -263,6 +270,7 @@ impl Update {
             assignment: None,
             successor: None,
             status: UpdateStatus::Queued,
+            queued_at: 0,
             since: 0,
             ended: false,
             withdrawn: false,
@@ -389,6 +397,7 @@ impl Update {
                 .as_ref()
                 .and_then(|it| it.target.tag.clone()),
             status: self.status,
+            queued_at: self.queued_at,
             since: self.since,
             reason: self.reason.clone(),
             ended: self.ended,
