@@ -190,7 +190,10 @@ fn a_device_is_told_the_public_address_where_one_is_configured() {
     assign(&engine, &path("firmware"), &package);
     let written = device.expect("written");
     let url = written["value"].as_str().expect("a URL");
-    assert!(url.starts_with("coap://outside.example:7000/tbfw/"), "{url}");
+    assert!(
+        url.starts_with("coap://outside.example:7000/tbfw/"),
+        "{url}"
+    );
 }
 
 /// The URL is one that Leshan was told: it does nothing with it.

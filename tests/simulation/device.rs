@@ -230,6 +230,15 @@ impl Device {
         self.memory.notify_at = NEVER;
     }
 
+    /// What it says in /3/0/3.
+    pub fn firmware_version(&self) -> String {
+        let updater = self.updater.as_ref();
+        match updater.and_then(|updater| updater.installed.as_ref()) {
+            Some(_) => "new".to_owned(),
+            None => self.firmware.to_string(),
+        }
+    }
+
     /// Registration id and number of observers, as the device knows them.
     pub fn state(&self) -> (Option<&str>, usize) {
         let location = self.memory.location.as_deref();

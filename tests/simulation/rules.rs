@@ -67,11 +67,12 @@ fn of_a_living_device(world: &World, index: usize, shown: &Shown, tell: &mut imp
             "registered as {location:?}, the server has {known:?}"
         ));
     }
-    let observations: Vec<_> = view
+    let mut observations: Vec<_> = view
         .observations
         .iter()
         .map(|observation| (observation.path.as_str(), observation.state))
         .collect();
+    observations.sort_unstable();
     let mut expected = vec![("/3/0/9", "established")];
     if device.updater.is_some() {
         expected.extend([("/5/0/3", "established"), ("/5/0/5", "established")]);
@@ -89,7 +90,7 @@ fn of_a_living_device(world: &World, index: usize, shown: &Shown, tell: &mut imp
             device.log.told
         ));
     }
-    let firmware = device.firmware.to_string();
+    let firmware = device.firmware_version();
     let expected = [
         ("manufacturer", "Simulated Works"),
         ("modelNumber", device.name.as_str()),

@@ -256,5 +256,9 @@ fn plan(updates: bool) -> ProfilePlan {
     });
     let mappings = plain.mappings().iter().cloned().chain(more).collect();
     let [state, result] = watched;
-    ProfilePlan::new("default", mappings, &[Path::resource(3, 0, 9), state, result])
+    ProfilePlan::new(
+        "default",
+        mappings,
+        &[Path::resource(3, 0, 9), state, result],
+    )
 }

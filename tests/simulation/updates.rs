@@ -20,14 +20,12 @@ fn firmware_arrives_on_a_fair_network() {
 
 #[test]
 fn losses_do_not_keep_firmware_from_arriving() {
-    updated(
-        "losses_do_not_keep_firmware_from_arriving",
-        120,
-        |seed| Scenario {
+    updated("losses_do_not_keep_firmware_from_arriving", 120, |seed| {
+        Scenario {
             weather: lossy(Weather::fair()),
             ..scenario(seed)
-        },
-    );
+        }
+    });
 }
 
 #[test]

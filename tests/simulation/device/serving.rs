@@ -91,7 +91,7 @@ impl Device {
         match (resource.as_str(), observe(request)) {
             ("/3/0/0", None) => response.payload = b"Simulated Works".to_vec(),
             ("/3/0/1", None) => response.payload = self.name.clone().into_bytes(),
-            ("/3/0/3", None) => response.payload = self.firmware.to_string().into_bytes(),
+            ("/3/0/3", None) => response.payload = self.firmware_version().into_bytes(),
             ("/3/0/9", Some(0)) => {
                 if !self.memory.observers.iter().any(|known| known == token) {
                     self.memory.observers.push(token.to_vec());

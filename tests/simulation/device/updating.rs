@@ -377,7 +377,9 @@ impl Device {
 /// Number, whether more follow, size exponent (RFC 7959 §2.2).
 fn block_of(packet: &Packet, option: CoapOption) -> Option<(usize, bool, u8)> {
     let bytes = packet.get_option(option)?.front()?;
-    let value = bytes.iter().fold(0, |sum, byte| sum << 8 | usize::from(*byte));
+    let value = bytes
+        .iter()
+        .fold(0, |sum, byte| sum << 8 | usize::from(*byte));
     Some((value >> 4, value & 8 != 0, (value & 7) as u8))
 }
 

@@ -192,6 +192,8 @@ pub(in super::super) struct Update {
     pub deferred: bool,
     /// What the device said when it refused the package.
     pub refusal: Option<Box<str>>,
+    /// It refused to install.
+    pub order_refused: bool,
     pub attempts: u32,
     pub retries: u8,
     pub interruptions: u8,
@@ -297,6 +299,7 @@ impl Update {
             was_reset: false,
             deferred: false,
             refusal: None,
+            order_refused: false,
             attempts: 1,
             retries: 0,
             interruptions: 0,
@@ -503,6 +506,7 @@ impl Update {
         self.deferred = false;
         self.was_reset = false;
         self.overdue = false;
+        self.order_refused = false;
         self.executions = 0;
         self.deadline = NEVER;
     }
