@@ -13,7 +13,8 @@ use super::extract::{Params, content_length};
 use super::problem::{Problem, ProblemKind, ProblemSchema};
 use super::state::{Shared, State};
 use crate::services::packages::{
-    Algorithm, MAX_PAGE, NewPackage, Package, PackageError, PackagePage, PackageQuery, PackageType,
+    Algorithm, Installation, MAX_PAGE, NewPackage, Package, PackageError, PackagePage,
+    PackageQuery, PackageType, UpdateSeverity,
 };
 
 /// Packages on a page when the caller does not say.
@@ -67,6 +68,9 @@ pub(super) async fn list(
         ("fileName" = Option<String>, Query, description = "name of the file, as object 19 tells devices"),
         ("checksumAlgorithm" = Option<Algorithm>, Query, description = "SHA256 when absent"),
         ("checksum" = Option<String>, Query, description = "hexadecimal, as ThingsBoard writes it; computed when absent"),
+        ("severity" = Option<UpdateSeverity>, Query, description = "firmware: how urgent it is, for devices whose user may put it off"),
+        ("maxDeferSeconds" = Option<u32>, Query, description = "firmware: for how long the user may put it off"),
+        ("activate" = Option<bool>, Query, description = "software: activated after it was installed"),
         ("url" = Option<String>, Query, description = "where devices fetch it, instead of a body"),
     ),
     request_body(content = Vec<u8>, content_type = "application/octet-stream"),
@@ -186,6 +190,9 @@ fn described(uri: &Uri) -> Result<(NewPackage, Option<String>), Problem> {
         "fileName",
         "checksumAlgorithm",
         "checksum",
+        "severity",
+        "maxDeferSeconds",
+        "activate",
         "url",
     ];
     let mut params = Params::of(uri, &accepted)?;
@@ -201,6 +208,11 @@ fn described(uri: &Uri) -> Result<(NewPackage, Option<String>), Problem> {
             .choice("checksumAlgorithm", &Algorithm::NAMES)?
             .unwrap_or_default(),
         checksum: params.text("checksum"),
+        installation: Installation {
+            severity: params.choice("severity", &UpdateSeverity::NAMES)?,
+            max_defer_seconds: params.number("maxDeferSeconds", 0, u32::MAX)?,
+            activate: params.flag("activate")?,
+        },
     };
     Ok((package, params.text("url")))
 }

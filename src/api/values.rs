@@ -69,5 +69,6 @@ pub(super) async fn telemetry(
             .unwrap_or(DEFAULT_VALUES),
     };
     let latest = state.devices.telemetry(&endpoint, &query).await?;
+    let latest = state.updates.add_latest(&endpoint, &query, latest).await?;
     Ok(Json(state.history.add(&endpoint, &query, latest)?))
 }

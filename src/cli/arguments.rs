@@ -153,6 +153,15 @@ pub(super) enum PackagesCommand {
         /// What the checksum must be, hexadecimal.
         #[arg(long)]
         checksum: Option<String>,
+        /// Firmware: how urgent it is, for devices whose user may put it off: CRITICAL, MANDATORY, OPTIONAL.
+        #[arg(long)]
+        severity: Option<String>,
+        /// Firmware: for how many seconds the user may put it off.
+        #[arg(long, value_name = "SECONDS")]
+        max_defer: Option<u32>,
+        /// Software: activate it after it was installed.
+        #[arg(long)]
+        activate: bool,
         /// Where devices fetch the image.
         #[arg(long)]
         url: Option<String>,

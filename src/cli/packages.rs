@@ -36,9 +36,13 @@ pub(super) async fn run(command: PackagesCommand) -> anyhow::Result<ExitCode> {
             tag,
             checksum_algorithm,
             checksum,
+            severity,
+            max_defer,
+            activate,
             url,
             place,
         } => {
+            let max_defer = max_defer.map(|seconds| seconds.to_string());
             let name = file.as_deref().and_then(Path::file_name);
             let query = query(&[
                 ("type", Some(package_type.name())),
@@ -48,6 +52,9 @@ pub(super) async fn run(command: PackagesCommand) -> anyhow::Result<ExitCode> {
                 ("fileName", name.and_then(|name| name.to_str())),
                 ("checksumAlgorithm", checksum_algorithm.as_deref()),
                 ("checksum", checksum.as_deref()),
+                ("severity", severity.as_deref()),
+                ("maxDeferSeconds", max_defer.as_deref()),
+                ("activate", activate.then_some("true")),
                 ("url", url.as_deref()),
             ]);
             upload(&server(&place).await?, &query, file.as_deref()).await?;

@@ -268,6 +268,8 @@ fn prepare_engine(
         coaps: config.listen.coaps,
         bootstrap_coap: config.listen.bootstrap_coap,
         bootstrap_coaps: config.listen.bootstrap_coaps,
+        public_coap: config.packages.coap_url.as_deref().map(Into::into),
+        public_coaps: config.packages.coaps_url.as_deref().map(Into::into),
         dtls: dtls_settings(config),
         shards: config.engine.shards,
         allow_unknown: config.provisioning.allow_unknown,

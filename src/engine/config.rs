@@ -16,6 +16,11 @@ pub struct EngineConfig {
     pub bootstrap_coap: Option<SocketAddr>,
     /// Where bootstrap over DTLS is served; `None` for nowhere.
     pub bootstrap_coaps: Option<SocketAddr>,
+    /// Where devices of `coap` fetch packages, such as `coap://lwm2m.example.org:5685`; `None` for the
+    /// address they write to.
+    pub public_coap: Option<Box<str>>,
+    /// The same for devices of `coaps`.
+    pub public_coaps: Option<Box<str>>,
     /// How DTLS is served.
     pub dtls: DtlsSettings,
     /// Shards, one thread each, at most 255; 0 for one per core.
@@ -84,6 +89,8 @@ impl Default for EngineConfig {
             coaps: None,
             bootstrap_coap: None,
             bootstrap_coaps: None,
+            public_coap: None,
+            public_coaps: None,
             dtls: DtlsSettings::default(),
             shards: 0,
             pin: true,

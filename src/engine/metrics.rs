@@ -304,6 +304,8 @@ pub struct ShardMetrics {
     pub events_lost: Counter,
     /// Values for a history that found the way full.
     pub history_lost: Counter,
+    /// Registers and ends of updates that found the way to the service of updates full.
+    pub milestones_lost: Counter,
     /// Entries of transport logs.
     pub log_entries: Counter,
     /// Datagrams the kernel dropped because the buffer of the socket was full, by [`Socket`].

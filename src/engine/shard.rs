@@ -38,7 +38,7 @@ use super::peer::{Peer, Session};
 use super::profiles::{KnownProfiles, Profiles};
 use super::slab::Slab;
 use super::trace::Tracing;
-use super::update::Updates;
+use super::update::{Milestone, Milestones, Updates};
 
 mod answers;
 mod bodies;
@@ -101,6 +101,8 @@ pub struct Shared {
     pub bootstrap: Desk,
     /// Where values for a history go.
     pub history: Outlet,
+    /// Where the service of updates is told who registered and whose update is over.
+    pub milestones: Milestones,
     /// Devices that are traced.
     pub tracing: Tracing,
     /// Counts devices whose shard could not be told what they are provisioned with now.
@@ -171,6 +173,7 @@ pub struct Shard {
     events: Vec<Event>,
     event_bus: mpsc::Sender<Vec<Event>>,
     measured: Vec<Measured>,
+    milestones: Vec<Milestone>,
     logs: logs::Logs,
     traces: Vec<traces::Traced>,
     /// How much is logged of devices whose profile does not say.
@@ -225,6 +228,7 @@ impl Shard {
             events: Vec::new(),
             event_bus,
             measured: Vec::new(),
+            milestones: Vec::new(),
             logs: logs::Logs::default(),
             traces: Vec::new(),
             log_level: LogLevel::default(),
@@ -266,6 +270,7 @@ impl Shard {
             .shared
             .listening
             .load(std::sync::atomic::Ordering::Relaxed);
+        self.out.follows_updates = self.shared.milestones.are_wanted();
     }
 
     /// Handles deadlines that have passed. Returns whether more are waiting.
@@ -310,6 +315,11 @@ impl Shard {
             let measured = std::mem::take(&mut self.measured);
             let lost = self.shared.history.hand_over(measured);
             self.metrics.history_lost.add(lost as u64);
+        }
+        if !self.milestones.is_empty() {
+            let milestones = std::mem::take(&mut self.milestones);
+            let lost = self.shared.milestones.hand_over(milestones);
+            self.metrics.milestones_lost.add(lost as u64);
         }
     }
 

@@ -155,6 +155,7 @@ fn prepared(
         arrivals: Default::default(),
         bootstrap: Default::default(),
         history: Default::default(),
+        milestones: Default::default(),
         tracing: Default::default(),
         readmissions: Default::default(),
         listening: AtomicBool::new(false),

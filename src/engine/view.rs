@@ -153,7 +153,9 @@ pub struct UpdateView {
     /// `QUEUED`, `INITIATED`, `DOWNLOADING`, `DOWNLOADED`, `VERIFIED`, `UPDATING`, `UPDATED` or
     /// `FAILED`.
     pub state: &'static str,
-    /// When that changed last.
+    /// When it was assigned to the device.
+    pub queued_at: UnixMillis,
+    /// When the state changed last.
     pub state_since: UnixMillis,
     /// `true` when nothing follows any more.
     pub ended: bool,
@@ -181,6 +183,8 @@ pub struct UpdateView {
     pub last_exchange: Option<String>,
     /// State as the device reported it last, in words.
     pub device_state: Option<String>,
+    /// When that changed last by the device's own clock (`/5/0/12`), where it tells.
+    pub device_state_since: Option<UnixMillis>,
     /// Result as the device reported it last, in words.
     pub device_result: Option<String>,
     /// Title the device reported last.

@@ -124,6 +124,10 @@ pub struct Dtls {
 pub struct Packages {
     /// Largest image in bytes.
     pub max_bytes: u64,
+    /// Where devices without security fetch packages; `None` for the address they register at.
+    pub coap_url: Option<String>,
+    /// The same for devices with DTLS.
+    pub coaps_url: Option<String>,
 }
 
 /// The HTTP API.
@@ -209,6 +213,8 @@ impl Default for Config {
             },
             packages: Packages {
                 max_bytes: 512 << 20,
+                coap_url: None,
+                coaps_url: None,
             },
             api: Api {
                 max_body: 1 << 20,

@@ -14,6 +14,7 @@ use super::rpc::Clock;
 use super::storage::{self, Change, Store, StoreError, Table};
 use super::updates::{Outcome, Updates, UpdatesError};
 
+mod count;
 mod drive;
 mod plan;
 mod record;
@@ -309,6 +310,7 @@ impl Campaigns {
         };
         inner.store.write(vec![change]).await?;
         inner.known().records.remove(id);
+        inner.wake.notify_one();
         inner.remove_devices(id).await?;
         Ok(())
     }

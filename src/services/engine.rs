@@ -23,7 +23,8 @@ pub use crate::engine::persistence::{
 };
 pub use crate::engine::trace::{Trace, TraceError, TracedMessage};
 pub use crate::engine::update::{
-    Image, Source, Strategy, Timeouts, UpdateKind, UpdateStatus, UpdateTarget,
+    Image, Milestone, Passed, Source, Strategy, Timeouts, UpdateKind, UpdateNews, UpdateStatus,
+    UpdateTarget, update_values,
 };
 pub use crate::engine::view::{
     AttributesView, DeviceContext, DeviceState, DeviceSummary, LogEntry, RegistrationView,
@@ -167,6 +168,16 @@ pub trait Engine: Send + Sync + 'static {
 
     /// What happens from now on; bounded, the receiver is told how many events it missed.
     fn subscribe(&self) -> broadcast::Receiver<Arc<Event>>;
+
+    /// Who registers and whose update is over, while that is [wanted](Self::follow_updates); bounded,
+    /// what finds it full is dropped and counted. For one reader: `None` when there is one.
+    fn milestones(&self) -> Option<mpsc::Receiver<Vec<Milestone>>>;
+
+    /// Whether [`Self::milestones`] are told from now on.
+    fn follow_updates(&self, wanted: bool);
+
+    /// Whether milestones were dropped since the last call.
+    fn missed_milestones(&self) -> bool;
 }
 
 impl Engine for crate::engine::EngineHandle {
@@ -308,5 +319,17 @@ impl Engine for crate::engine::EngineHandle {
 
     fn subscribe(&self) -> broadcast::Receiver<Arc<Event>> {
         self.subscribe()
+    }
+
+    fn milestones(&self) -> Option<mpsc::Receiver<Vec<Milestone>>> {
+        self.milestones()
+    }
+
+    fn follow_updates(&self, wanted: bool) {
+        self.follow_updates(wanted);
+    }
+
+    fn missed_milestones(&self) -> bool {
+        self.missed_milestones()
     }
 }

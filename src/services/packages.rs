@@ -17,11 +17,13 @@ mod checksum;
 mod error;
 mod files;
 mod images;
+mod installation;
 mod record;
 mod upload;
 
 pub use checksum::Algorithm;
 pub use error::PackageError;
+pub use installation::{Installation, UpdateSeverity};
 pub use record::{Content, NewPackage, Package, PackagePage, PackageQuery, PackageType};
 pub use upload::Upload;
 
@@ -239,6 +241,7 @@ impl Packages {
             content,
             checksum_algorithm,
             checksum,
+            installation: package.installation,
             created_at: self.clock.now(),
         }
     }

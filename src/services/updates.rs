@@ -19,6 +19,7 @@ use super::storage::{self, Store, StoreError, Table};
 mod assign;
 mod follow;
 mod keeper;
+mod latest;
 mod record;
 mod show;
 mod target;
@@ -214,8 +215,8 @@ impl Updates {
         let devices = inner.devices_updated_to(id);
         let profiles = inner.profiles_with(id);
         let campaigns = locked(&inner.claimed).get(id).copied().unwrap_or_default();
-        let is_needed = !devices.is_empty() || !profiles.is_empty() || campaigns > 0;
-        if is_needed && !force {
+        let in_use = !devices.is_empty() || !profiles.is_empty() || campaigns > 0;
+        if in_use && !force {
             let users = format!(
                 "{} devices, {} profiles, {campaigns} campaigns",
                 devices.len(),

@@ -1,5 +1,6 @@
 use rookery::services::engine::DeviceState;
 use serde_json::{Value, json};
+use std::sync::atomic::Ordering::Relaxed;
 
 use crate::packages::uploaded;
 use crate::server::Server;
@@ -143,7 +144,7 @@ async fn a_device_that_is_not_there_does_not_hold_the_others_up() {
     eventually(|| !assigned(&server).is_empty()).await;
     assert_eq!(assigned(&server)[0].0, "b");
     ended(&server, "b", &package, None);
-    eventually(|| server.engine.events.receiver_count() > 0).await;
+    eventually(|| server.engine.follows_updates.load(Relaxed)).await;
     let devices = server
         .admin
         .get(&format!("{path}/devices?state=absent"))

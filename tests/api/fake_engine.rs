@@ -15,9 +15,9 @@ use rookery::proto::lwm2m::model::ObjectModels;
 use rookery::services::engine::{
     Admission, Answer, AttributesView, Cursor, DeviceContext, DeviceFilter, DeviceOutcome,
     DeviceRequest, DeviceState, DeviceSummary, Engine, EngineError, EnginePage, Event, LogEntry,
-    Measured, PendingRequest, ProfileError, ProfileId, ProfileParts, RegistrationView, RolloutView,
-    SecurityMode, Severity, TelemetryView, Trace, TraceError, TracedMessage, UpdateKind,
-    UpdateTarget, UpdateView,
+    Measured, Milestone, PendingRequest, ProfileError, ProfileId, ProfileParts, RegistrationView,
+    RolloutView, SecurityMode, Severity, TelemetryView, Trace, TraceError, TracedMessage,
+    UpdateKind, UpdateTarget, UpdateView,
 };
 use tokio::sync::{broadcast, mpsc, oneshot};
 use tokio_stream::wrappers::UnboundedReceiverStream;
@@ -40,6 +40,11 @@ pub struct FakeEngine {
     profiles: Mutex<Vec<Option<ProfileParts>>>,
     progress: Mutex<HashMap<ProfileId, RolloutView>>,
     pub events: broadcast::Sender<Arc<Event>>,
+    /// Tells who registered and whose update is over.
+    pub milestones: mpsc::Sender<Vec<Milestone>>,
+    milestones_told: Mutex<Option<mpsc::Receiver<Vec<Milestone>>>>,
+    /// Whether milestones are wanted.
+    pub follows_updates: AtomicBool,
     pub busy: AtomicBool,
     /// What devices were asked, in order.
     pub asked: Mutex<Vec<DeviceRequest>>,
@@ -65,12 +70,16 @@ pub struct FakeEngine {
 
 impl FakeEngine {
     pub fn new(event_queue: usize) -> Self {
+        let (milestones, told) = mpsc::channel(64);
         Self {
             shards: Mutex::default(),
             admitted: Mutex::default(),
             profiles: Mutex::default(),
             progress: Mutex::default(),
             events: broadcast::Sender::new(event_queue),
+            milestones,
+            milestones_told: Mutex::new(Some(told)),
+            follows_updates: AtomicBool::new(false),
             busy: AtomicBool::new(false),
             asked: Mutex::default(),
             outcomes: Mutex::default(),
@@ -168,6 +177,7 @@ fn update(target: &UpdateTarget) -> UpdateView {
         title: target.title.to_string(),
         version: target.version.to_string(),
         state: "INITIATED",
+        queued_at: 0,
         state_since: 0,
         ended: false,
         waiting_for: "the device".to_owned(),
@@ -182,6 +192,7 @@ fn update(target: &UpdateTarget) -> UpdateView {
         last_exchange_at: Some(1_700_000_000_000),
         last_exchange: Some("2.31 to block 1".to_owned()),
         device_state: None,
+        device_state_since: None,
         device_result: None,
         current_title: None,
         current_version: None,
@@ -455,5 +466,17 @@ impl Engine for FakeEngine {
 
     fn subscribe(&self) -> broadcast::Receiver<Arc<Event>> {
         self.events.subscribe()
+    }
+
+    fn milestones(&self) -> Option<mpsc::Receiver<Vec<Milestone>>> {
+        self.milestones_told.lock().unwrap().take()
+    }
+
+    fn follow_updates(&self, wanted: bool) {
+        self.follows_updates.store(wanted, Ordering::Relaxed);
+    }
+
+    fn missed_milestones(&self) -> bool {
+        false
     }
 }

@@ -112,6 +112,32 @@ async fn a_package_may_be_elsewhere() {
 }
 
 #[tokio::test]
+async fn how_a_package_is_installed_is_said_with_it_where_its_object_can_be_told() {
+    let server = Server::start().await;
+    let query = format!("{NAMED}&severity=OPTIONAL&maxDeferSeconds=86400");
+    let created = upload(&server.admin, &query, b"abc").await;
+    assert_eq!(created.status, 201, "{}", created.text());
+    let package = created.json();
+    assert_eq!(
+        (&package["severity"], &package["maxDeferSeconds"]),
+        (&json!("OPTIONAL"), &json!(86_400))
+    );
+    let software = NAMED.replace("FIRMWARE", "SOFTWARE");
+    for (named, said, parameter) in [
+        (NAMED, "severity=HIGH", "severity"),
+        (NAMED, "maxDeferSeconds=-1", "maxDeferSeconds"),
+        (NAMED, "activate=true", "activate"),
+        (&software, "severity=CRITICAL", "severity"),
+        (&software, "maxDeferSeconds=1", "maxDeferSeconds"),
+    ] {
+        let query = format!("{}&{said}", named.replace("2.0", "2.1"));
+        let refused = upload(&server.admin, &query, b"abc").await;
+        let problem = refused.assert_problem(400, "invalid-parameter");
+        assert_eq!(problem["parameter"], parameter, "{said}");
+    }
+}
+
+#[tokio::test]
 async fn what_is_said_of_a_package_is_checked_before_its_bytes() {
     let server = Server::start().await;
     for (query, parameter) in [

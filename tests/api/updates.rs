@@ -1,7 +1,9 @@
-use std::sync::Arc;
+use std::sync::atomic::Ordering::Relaxed;
 use std::time::Duration;
 
-use rookery::services::engine::{DeviceState, Event, EventKind, Source, Strategy, UpdateKind};
+use rookery::services::engine::{
+    DeviceState, Milestone, Passed, Source, Strategy, UpdateKind, UpdateStatus,
+};
 use serde_json::{Value, json};
 
 use crate::packages::uploaded;
@@ -32,47 +34,34 @@ pub fn assigned(server: &Server) -> Vec<(String, String)> {
 /// Tells that a device registered.
 pub fn registered(server: &Server, endpoint: &str) {
     server.engine.register(endpoint, DeviceState::Registered);
-    let kind = EventKind::Registered {
-        registration_id: "r".to_owned(),
-        address: "127.0.0.1:1".to_owned(),
-    };
-    tell(server, endpoint, kind);
+    tell(server, endpoint, Passed::Registered);
 }
 
 /// Tells that an update is over.
 pub fn ended(server: &Server, endpoint: &str, package: &str, reason: Option<&str>) {
-    let state = if reason.is_some() {
-        "FAILED"
-    } else {
-        "UPDATED"
+    let status = match reason {
+        Some(_) => UpdateStatus::Failed,
+        None => UpdateStatus::Updated,
     };
     let mut updates = server.engine.updates.lock().unwrap();
     let update = updates.get_mut(&(endpoint.to_owned(), "firmware"));
     let update = update.expect("the update is under way");
-    (update.state, update.ended) = (state, true);
+    (update.state, update.ended) = (status.name(), true);
     update.reason = reason.map(str::to_owned);
     drop(updates);
-    let kind = EventKind::Update {
-        kind: "firmware",
+    let what = Passed::Ended {
+        kind: UpdateKind::Firmware,
         package: package.into(),
-        title: "valve".into(),
-        version: "2.0".into(),
-        state,
-        reason: reason.map(str::to_owned),
-        ended: true,
-        bytes_done: 5,
-        bytes_total: Some(5),
+        status,
+        reason: reason.map(Into::into),
     };
-    tell(server, endpoint, kind);
+    tell(server, endpoint, what);
 }
 
-fn tell(server: &Server, endpoint: &str, kind: EventKind) {
-    let event = Event {
-        ts: 0,
-        endpoint: endpoint.into(),
-        kind,
-    };
-    let _ = server.engine.events.send(Arc::new(event));
+fn tell(server: &Server, endpoint: &str, what: Passed) {
+    let endpoint = endpoint.into();
+    let told = &server.engine.milestones;
+    told.try_send(vec![Milestone { endpoint, what }]).unwrap();
 }
 
 async fn state(server: &Server, path: &str) -> Value {
@@ -162,7 +151,7 @@ async fn a_device_that_is_not_there_is_handed_its_package_when_it_registers() {
         .put("/api/v1/devices/a/firmware", json!({"packageId": package}))
         .await;
     assert_eq!(assigned(&server), []);
-    eventually(|| server.engine.events.receiver_count() > 0).await;
+    eventually(|| server.engine.follows_updates.load(Relaxed)).await;
     registered(&server, "a");
     eventually(|| !assigned(&server).is_empty()).await;
     assert_eq!(assigned(&server), [("a".to_owned(), package)]);
@@ -349,4 +338,42 @@ async fn the_strategy_is_that_of_the_profile() {
     assert_eq!(target.strategy, Strategy::Url);
     assert_eq!(target.base_url.as_deref(), Some("coap://fw.example:5685"));
     assert!(target.object_19_info);
+}
+
+#[tokio::test]
+async fn engines_tell_of_registers_and_ends_only_while_something_is_open() {
+    let server = Server::start().await;
+    server.admin.put("/api/v1/devices/a", json!({})).await;
+    server.engine.register("a", DeviceState::Registered);
+    assert!(!server.engine.follows_updates.load(Relaxed));
+    let package = uploaded(&server.admin, FIRMWARE).await;
+    let path = "/api/v1/devices/a/firmware";
+    server.admin.put(path, json!({"packageId": package})).await;
+    eventually(|| server.engine.follows_updates.load(Relaxed)).await;
+    assert_eq!(server.engine.events.receiver_count(), 0);
+    ended(&server, "a", &package, None);
+    eventually(|| !server.engine.follows_updates.load(Relaxed)).await;
+    becomes(&server, path, "UPDATED").await;
+}
+
+#[tokio::test]
+async fn how_a_package_is_to_be_installed_is_handed_over_with_it() {
+    let server = Server::start().await;
+    server.admin.put("/api/v1/devices/a", json!({})).await;
+    server.engine.register("a", DeviceState::Registered);
+    let query = format!("{FIRMWARE}&severity=MANDATORY&maxDeferSeconds=600");
+    let package = uploaded(&server.admin, &query).await;
+    let software = uploaded(&server.admin, &format!("{SOFTWARE}&activate=true")).await;
+    for (kind, package) in [("firmware", package), ("software", software)] {
+        let path = format!("/api/v1/devices/a/{kind}");
+        server.admin.put(&path, json!({"packageId": package})).await;
+    }
+    eventually(|| assigned(&server).len() == 2).await;
+    let targets = server.engine.assigned_updates.lock().unwrap();
+    let firmware = &targets[0].1;
+    assert_eq!(
+        (firmware.severity, firmware.max_defer),
+        (Some(1), Some(600))
+    );
+    assert!(!firmware.activate && targets[1].1.activate);
 }

@@ -13,3 +13,4 @@ mod nat;
 mod operations;
 mod rules;
 mod secured;
+mod updates;

@@ -10,10 +10,12 @@ use crate::timeline::NEVER;
 mod log;
 mod sending;
 mod serving;
+mod updating;
 
 pub use log::Log;
 use sending::{InFlight, Purpose};
 use serving::{Answered, Separate};
+pub use updating::{Updater, image};
 
 /// EXCHANGE_LIFETIME (RFC 7252 §4.8.2).
 const EXCHANGE_LIFETIME: u64 = 247_000;
@@ -61,6 +63,8 @@ pub struct Device {
     /// Version of its firmware; a reboot brings the next one.
     pub firmware: u32,
     memory: Memory,
+    /// Object 5, where it has one.
+    pub updater: Option<Updater>,
     /// What the device did, for the rules. No part of the device: it survives reboots.
     pub log: Log,
 }
@@ -108,6 +112,7 @@ impl Device {
             value: 0,
             firmware: 0,
             memory: Memory::default(),
+            updater: None,
             log: Log::default(),
         }
     }
@@ -123,7 +128,9 @@ impl Device {
         let sending = memory.in_flight.as_ref().map_or(NEVER, |it| it.deadline);
         let separate = memory.separate.front().map_or(NEVER, |it| it.due);
         let own = memory.register_at.min(memory.update_at);
-        own.min(memory.notify_at).min(sending).min(separate)
+        let updating = self.updater.as_ref().map_or(NEVER, Updater::deadline);
+        let own = own.min(memory.notify_at).min(updating);
+        own.min(sending).min(separate)
     }
 
     /// What the device does of its own accord.
@@ -136,6 +143,11 @@ impl Device {
         }
         self.retransmit(now, &mut out);
         self.answer_separately(now, &mut out);
+        self.update_steps(now, &mut out);
+        // It may have switched itself off.
+        if self.power != Power::On {
+            return out;
+        }
         if self.memory.register_at <= now {
             self.memory.register_at = NEVER;
             self.register();
@@ -162,8 +174,8 @@ impl Device {
         match (packet.header.get_type(), packet.header.code) {
             (MessageType::Acknowledgement, _) => self.on_acknowledgement(now, &packet),
             (MessageType::Reset, _) => self.on_reset(packet.header.message_id),
-            (MessageType::Confirmable, MessageClass::Request(RequestType::Get)) => {
-                self.on_get(now, &packet, bytes, &mut out);
+            (MessageType::Confirmable, MessageClass::Request(_)) => {
+                self.on_request(now, &packet, bytes, &mut out);
             }
             (kind, code) => self.log.complain(format!("got a {kind:?} {code}")),
         }
@@ -177,6 +189,9 @@ impl Device {
         if self.power != Power::Dead {
             self.power = Power::Starting(now + pause);
             self.firmware += 1;
+            if let Some(updater) = &mut self.updater {
+                updater.restarted();
+            }
         }
     }
 
@@ -213,6 +228,15 @@ impl Device {
     /// The value stays as it is from now on.
     pub fn calm_down(&mut self) {
         self.memory.notify_at = NEVER;
+    }
+
+    /// What it says in /3/0/3.
+    pub fn firmware_version(&self) -> String {
+        let updater = self.updater.as_ref();
+        match updater.and_then(|updater| updater.installed.as_ref()) {
+            Some(_) => "new".to_owned(),
+            None => self.firmware.to_string(),
+        }
     }
 
     /// Registration id and number of observers, as the device knows them.

@@ -9,6 +9,7 @@ mod network;
 mod rules;
 mod server;
 mod timeline;
+mod updates;
 mod watch;
 mod world;
 
@@ -73,6 +74,7 @@ fn scenario(seed: u64) -> Scenario {
         devices: 5,
         weather: Weather::fair(),
         trouble: Trouble::default(),
+        firmware: None,
         trace: false,
     }
 }

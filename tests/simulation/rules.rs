@@ -10,6 +10,9 @@ use crate::world::{Fate, World};
 const DATAGRAMS_PER_CHANGE: u64 = 4;
 const DATAGRAMS_PER_MINUTE: u64 = 12;
 
+/// The same per block of a firmware, begun anew after each power cut.
+const DATAGRAMS_PER_BLOCK: u64 = 20;
+
 /// The rules that are broken.
 pub fn broken(world: &mut World) -> Vec<String> {
     let mut broken = std::mem::take(&mut world.watch.broken);
@@ -23,7 +26,10 @@ pub fn broken(world: &mut World) -> Vec<String> {
         let datagrams = world.datagrams[index].iter().sum::<u64>();
         let changes = World::length() / world.devices[index].habits.notify_every;
         let minutes = World::length() / 60_000;
-        let most = DATAGRAMS_PER_CHANGE * changes + DATAGRAMS_PER_MINUTE * minutes;
+        let blocks = world.image().map_or(0, |image| image.len() as u64 / 64);
+        let most = DATAGRAMS_PER_CHANGE * changes
+            + DATAGRAMS_PER_MINUTE * minutes
+            + DATAGRAMS_PER_BLOCK * blocks;
         if datagrams > most {
             tell(format!("{datagrams} datagrams, more than {most}"));
         }
@@ -38,6 +44,7 @@ pub fn broken(world: &mut World) -> Vec<String> {
         if world.fates[index] == Fate::Stays {
             living += 1;
             of_a_living_device(world, index, &shown, &mut tell);
+            of_an_updated_device(world, index, &mut tell);
         } else {
             of_a_gone_device(&shown, &mut tell);
         }
@@ -60,12 +67,17 @@ fn of_a_living_device(world: &World, index: usize, shown: &Shown, tell: &mut imp
             "registered as {location:?}, the server has {known:?}"
         ));
     }
-    let observations: Vec<_> = view
+    let mut observations: Vec<_> = view
         .observations
         .iter()
         .map(|observation| (observation.path.as_str(), observation.state))
         .collect();
-    if observations != [("/3/0/9", "established")] || observers != 1 {
+    observations.sort_unstable();
+    let mut expected = vec![("/3/0/9", "established")];
+    if device.updater.is_some() {
+        expected.extend([("/5/0/3", "established"), ("/5/0/5", "established")]);
+    }
+    if observations != expected || observers != 1 {
         tell(format!(
             "{observers} observers, the server has {observations:?}"
         ));
@@ -78,7 +90,7 @@ fn of_a_living_device(world: &World, index: usize, shown: &Shown, tell: &mut imp
             device.log.told
         ));
     }
-    let firmware = device.firmware.to_string();
+    let firmware = device.firmware_version();
     let expected = [
         ("manufacturer", "Simulated Works"),
         ("modelNumber", device.name.as_str()),
@@ -97,6 +109,29 @@ fn of_a_living_device(world: &World, index: usize, shown: &Shown, tell: &mut imp
             view.active,
             device.is_busy()
         ));
+    }
+}
+
+/// It has the firmware, bit for bit, and installed it once.
+fn of_an_updated_device(world: &mut World, index: usize, tell: &mut impl FnMut(String)) {
+    let now = world.now;
+    let (Some(image), Some(updater)) = (world.image(), &world.devices[index].updater) else {
+        return;
+    };
+    if updater.installed.as_deref() != Some(image) {
+        tell("the firmware is not installed, or another one".to_owned());
+    }
+    if updater.installs != 1 {
+        tell(format!(
+            "{} installations after {} orders",
+            updater.installs, updater.orders
+        ));
+    }
+    let name = world.devices[index].name.clone();
+    let updates = world.server.updates(now, &name);
+    let ended = matches!(&updates[..], [one] if one.state == "UPDATED" && one.ended);
+    if !ended {
+        tell(format!("the server has {updates:?}"));
     }
 }
 
@@ -126,9 +161,10 @@ fn of_the_server(world: &World, living: usize, broken: &mut Vec<String>) {
         "lwm2m_values_dropped_total{reason=\"unmapped\"}",
     ];
     let living = living as f64;
+    let observed = if world.image().is_some() { 3.0 } else { 1.0 };
     let expected = none.map(|name| (name, 0.0)).into_iter().chain([
         ("lwm2m_registrations{", living),
-        ("lwm2m_observations{", living),
+        ("lwm2m_observations{", living * observed),
     ]);
     for (name, expected) in expected {
         let counted = world.server.metric(name);

@@ -8,13 +8,15 @@ use std::sync::atomic::Ordering::Relaxed;
 use actix::{System, SystemRunner};
 use rookery::engine::EngineConfig;
 use rookery::engine::command::{Command, Inspect};
-use rookery::engine::endpoint::plan::ProfilePlan;
+use rookery::engine::endpoint::plan::{Destination, Mapping, ProfilePlan};
 use rookery::engine::event::Event;
 use rookery::engine::handoff::Inlet;
 use rookery::engine::metrics::EngineMetrics;
 use rookery::engine::shard::{Datagram, Origin, Shard, Shared, Standalone};
-use rookery::engine::view::{AttributesView, RegistrationView, TelemetryView};
+use rookery::engine::update::UpdateTarget;
+use rookery::engine::view::{AttributesView, RegistrationView, TelemetryView, UpdateView};
 use rookery::net::{PeerAddr, steer};
+use rookery::proto::lwm2m::Path;
 use rookery::proto::time::{Now, Tick};
 use tokio::sync::{mpsc, oneshot};
 
@@ -53,12 +55,13 @@ pub struct Shown {
 }
 
 impl Server {
-    pub fn new(shards: u8, actors: bool, seed: u64) -> Self {
+    /// One whose devices are updated observes how that goes.
+    pub fn new(shards: u8, actors: bool, updates: bool, seed: u64) -> Self {
         let config = EngineConfig {
             allow_unknown: true,
             ..EngineConfig::default()
         };
-        let group = Standalone::group(config, ProfilePlan::built_in_default(), shards, seed);
+        let group = Standalone::group(config, plan(updates), shards, seed);
         let shared = Arc::clone(&group[0].shared);
         shared.listening.store(true, Relaxed);
         let metrics = group.iter().map(|each| Arc::clone(&each.metrics)).collect();
@@ -148,6 +151,28 @@ impl Server {
         })
     }
 
+    /// Updates of an endpoint, and how far they are.
+    pub fn updates(&mut self, now: u64, endpoint: &str) -> Vec<UpdateView> {
+        let views = self.ask(now, endpoint, Inspect::Updates);
+        views.unwrap_or_default()
+    }
+
+    /// Assigns an update to a device.
+    pub fn assign(&self, now: u64, endpoint: &str, target: &Arc<UpdateTarget>) -> Vec<Outgoing> {
+        self.shared.updates.assign(endpoint, Arc::clone(target));
+        let Some(home) = self.shared.directory.home(endpoint) else {
+            return Vec::new();
+        };
+        let command = Command::LookAtUpdates {
+            slot: home.slot,
+            endpoint: endpoint.to_owned(),
+            withdrawn: None,
+        };
+        self.turn(now, usize::from(home.shard), |shard| {
+            shard.on_command(command);
+        })
+    }
+
     /// The sum of all series whose line starts so.
     pub fn metric(&self, line_start: &str) -> f64 {
         let mut text = String::new();
@@ -211,4 +236,29 @@ impl Server {
         shard.sent(sent.len());
         sent
     }
+}
+
+fn plan(updates: bool) -> ProfilePlan {
+    let plain = ProfilePlan::built_in_default();
+    if !updates {
+        return plain;
+    }
+    let watched = [Path::resource(5, 0, 3), Path::resource(5, 0, 5)];
+    let more = watched.iter().map(|path| Mapping {
+        path: *path,
+        version: None,
+        key: path.to_string().into(),
+        destination: Destination {
+            attribute: false,
+            telemetry: true,
+        },
+        resource_type: None,
+    });
+    let mappings = plain.mappings().iter().cloned().chain(more).collect();
+    let [state, result] = watched;
+    ProfilePlan::new(
+        "default",
+        mappings,
+        &[Path::resource(3, 0, 9), state, result],
+    )
 }

@@ -52,7 +52,7 @@ impl Watch {
     pub fn on_event(&mut self, now: u64, event: &Event) {
         match &event.kind {
             EventKind::Registered { .. } => self.on_registration(now, &event.endpoint),
-            EventKind::Telemetry { value, .. } => {
+            EventKind::Telemetry { key, value, .. } if &**key == "batteryLevel" => {
                 self.on_value(now, &event.endpoint, value.as_i64().unwrap_or(-1));
             }
             _ => {}

@@ -1,8 +1,11 @@
 //! Devices, network and server on one clock, and what befalls them.
 
+use std::sync::Arc;
+
+use rookery::engine::update::{Image, Source, Strategy, UpdateKind, UpdateTarget};
 use rookery::net::PeerAddr;
 
-use crate::device::{Answers, Device, Habits};
+use crate::device::{Answers, Device, Habits, Updater, image};
 use crate::message::describe;
 use crate::network::{Network, Way, Weather};
 use crate::server::{Outgoing, Server};
@@ -21,6 +24,9 @@ const SILENCE: u64 = 120_000;
 /// Datagrams that are on their way at once, at most: what a device has in flight is bounded.
 const MOST_UNDER_WAY: usize = 64;
 
+/// Bytes of the firmware that devices get.
+pub const IMAGE: usize = 6_000;
+
 /// One run: everything in it follows from the seed.
 #[derive(Clone, Debug)]
 pub struct Scenario {
@@ -31,6 +37,8 @@ pub struct Scenario {
     pub devices: usize,
     pub weather: Weather,
     pub trouble: Trouble,
+    /// The devices get new firmware meanwhile, this way.
+    pub firmware: Option<Strategy>,
     /// Every datagram is printed.
     pub trace: bool,
 }
@@ -69,6 +77,7 @@ enum Event {
     Leave(usize, Option<u64>),
     Die(usize),
     ClockJump(i64),
+    Assign(usize),
     Heal,
     CalmDown,
 }
@@ -85,6 +94,8 @@ pub struct World {
     /// Rules that hold at any time.
     pub watch: Watch,
     timeline: Timeline<Event>,
+    /// What the devices are updated to.
+    target: Option<Arc<UpdateTarget>>,
     rng: fastrand::Rng,
     trace: bool,
 }
@@ -93,7 +104,8 @@ impl World {
     pub fn new(scenario: &Scenario) -> Self {
         let mut rng = fastrand::Rng::with_seed(scenario.seed);
         let network = Network::new(rng.u64(..), scenario.weather.clone(), scenario.devices);
-        let server = Server::new(scenario.shards, scenario.actors, rng.u64(..));
+        let updates = scenario.firmware.is_some();
+        let server = Server::new(scenario.shards, scenario.actors, updates, rng.u64(..));
         let mut world = Self {
             now: 0,
             devices: Vec::new(),
@@ -103,6 +115,7 @@ impl World {
             datagrams: vec![[0; 2]; scenario.devices],
             watch: Watch::default(),
             timeline: Timeline::new(),
+            target: scenario.firmware.map(|way| target(way, scenario.seed)),
             rng,
             trace: scenario.trace,
         };
@@ -130,6 +143,12 @@ impl World {
         while !self.is_quiet() && self.next() <= end + SILENCE {
             self.step();
         }
+    }
+
+    /// The firmware that devices get.
+    pub fn image(&self) -> Option<&[u8]> {
+        let image = self.target.as_ref()?.image()?;
+        Some(image.bytes())
     }
 
     /// Whether no datagram is on its way and no device waits for one.
@@ -170,7 +189,12 @@ impl World {
         let name = format!("device-{index}");
         self.say(|| format!("{name} {habits:?} {fate:?}"));
         let (seed, start) = (self.rng.u64(..), self.rng.u64(..30_000));
-        let device = Device::new(&name, habits, seed, start);
+        let mut device = Device::new(&name, habits, seed, start);
+        if self.target.is_some() {
+            device.updater = Some(Updater::new(&mut self.rng));
+            let at = self.rng.u64(..TROUBLE / 3);
+            self.timeline.plan(at, Event::Assign(index));
+        }
         self.devices.push(device);
         self.fates.push(fate);
         self.plan_trouble(index, trouble);
@@ -260,6 +284,13 @@ impl World {
                 let sent = self.server.take_over(now, shard);
                 self.sent_by_server(sent);
             }
+            Event::Assign(device) => {
+                if let Some(target) = &self.target {
+                    let name = &self.devices[device].name;
+                    let sent = self.server.assign(now, name, target);
+                    self.sent_by_server(sent);
+                }
+            }
             other => {
                 self.say(|| format!("{other:?}"));
                 self.befall(other);
@@ -278,7 +309,7 @@ impl World {
             Event::ClockJump(by) => self.server.wall_shift += by,
             Event::Heal => self.network.set_weather(Weather::fair()),
             Event::CalmDown => self.devices.iter_mut().for_each(Device::calm_down),
-            Event::AtServer(..) | Event::AtDevice(..) | Event::HandOver(_) => {}
+            Event::AtServer(..) | Event::AtDevice(..) | Event::HandOver(_) | Event::Assign(_) => {}
         }
     }
 
@@ -330,6 +361,17 @@ impl World {
             println!("{:>8} {}", self.now, text());
         }
     }
+}
+
+/// Fetched from anywhere: the network of the simulation has one server.
+fn target(way: Strategy, seed: u64) -> Arc<UpdateTarget> {
+    let image = Image::new(image(IMAGE, seed));
+    let source = Source::Image(Arc::new(image));
+    Arc::new(UpdateTarget {
+        strategy: way,
+        base_url: Some("coap://192.0.2.1:5685".into()),
+        ..UpdateTarget::new(UpdateKind::Firmware, "package", "valve", "new", source)
+    })
 }
 
 fn times(rng: &mut fastrand::Rng, most: usize) -> usize {

@@ -5,4 +5,5 @@ pub mod engine;
 pub mod http;
 pub mod peer;
 pub mod secured;
+pub mod updates;
 pub mod wait;

@@ -53,6 +53,12 @@ fn an_assignment_to_a_device_that_is_not_there_is_kept_over_a_restart() {
     let path = "/api/v1/devices/later/firmware";
     assign(&engine, path, &package);
     await_state(&engine, path, "QUEUED");
+    let telemetry = engine.telemetry("later");
+    assert_eq!(telemetry["fw_state"][0]["value"], "QUEUED", "{telemetry}");
+    assert_eq!(
+        telemetry["target_fw_version"][0]["value"], "2.0",
+        "{telemetry}"
+    );
     engine.kill();
     engine.start_again();
     await_state(&engine, path, "QUEUED");
@@ -61,6 +67,7 @@ fn an_assignment_to_a_device_that_is_not_there_is_kept_over_a_restart() {
     engine.kill();
     engine.start_again();
     await_state(&engine, path, "UPDATED");
+    engine.await_telemetry("later", "fw_state", &json!("UPDATED"));
 }
 
 #[test]

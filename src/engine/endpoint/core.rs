@@ -86,6 +86,20 @@ impl Turn<'_> {
             self.out.happenings.push(happening());
         }
     }
+
+    /// An update went on: told like a value, and its end to whoever follows updates.
+    pub(super) fn update_went_on(
+        &mut self,
+        ended: bool,
+        entered: bool,
+        happening: impl FnOnce() -> Happening,
+    ) {
+        if ended && self.out.follows_updates {
+            self.out.happenings.push(happening());
+        } else {
+            self.value_arrived(entered, happening);
+        }
+    }
 }
 
 /// What may happen to an endpoint.
@@ -428,7 +442,9 @@ impl EndpointCore {
             ..Reply::code(Code::CREATED)
         };
         self.answer(message, &reply, turn);
-        turn.out.happened(|| Happening::Registered);
+        if turn.out.listening || turn.out.follows_updates {
+            turn.out.happenings.push(Happening::Registered);
+        }
         if let Some(registration) = &self.registration {
             let text = || journal::registered(&self.name, &id.to_string(), registration);
             turn.out.log(Severity::Info, text);

@@ -43,7 +43,7 @@ pub struct Outputs {
     /// Datagrams to send, in order.
     pub sends: Vec<Send>,
     /// What happened, for subscribers; filled only while somebody listens, but for values of profiles
-    /// that keep a history.
+    /// that keep a history, and for Registers and ends of updates while those are followed.
     pub happenings: Vec<Happening>,
     /// How commands went.
     pub completions: Vec<Completion>,
@@ -55,6 +55,8 @@ pub struct Outputs {
     pub(super) answer_values: Option<String>,
     /// Whether somebody listens.
     pub listening: bool,
+    /// Whether somebody wants to know who registers and whose update is over.
+    pub follows_updates: bool,
     /// The device is at the sender's address from now on.
     pub adopt_sender: bool,
     /// Something that is kept over a restart has changed, beyond what each kind of input changes.

@@ -2,10 +2,12 @@
 
 use std::sync::Arc;
 
+use tokio::sync::mpsc;
+
 use super::{EngineError, EngineHandle};
 use crate::engine::command::{Command, Inspect};
 use crate::engine::directory::Home;
-use crate::engine::update::{UpdateKind, UpdateTarget};
+use crate::engine::update::{Milestone, UpdateKind, UpdateTarget};
 use crate::engine::view::UpdateView;
 
 impl EngineHandle {
@@ -60,5 +62,23 @@ impl EngineHandle {
             },
         )?;
         Ok(true)
+    }
+
+    /// Who registers and whose update is over, while that is [wanted](Self::follow_updates). Whoever
+    /// asks first gets it; `None` later.
+    #[must_use]
+    pub fn milestones(&self) -> Option<mpsc::Receiver<Vec<Milestone>>> {
+        self.inner.shared.milestones.open()
+    }
+
+    /// Whether [`milestones`](Self::milestones) are told from now on.
+    pub fn follow_updates(&self, wanted: bool) {
+        self.inner.shared.milestones.want(wanted);
+    }
+
+    /// Whether milestones were dropped since the last call.
+    #[must_use]
+    pub fn missed_milestones(&self) -> bool {
+        self.inner.shared.milestones.take_missed()
     }
 }

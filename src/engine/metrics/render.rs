@@ -263,6 +263,10 @@ impl EngineMetrics {
             self.sum(|m| &m.history_lost),
         );
         out.single(
+            "lwm2m_ota_news_lost_total",
+            self.sum(|m| &m.milestones_lost),
+        );
+        out.single(
             "lwm2m_udp_receive_drops_total",
             (0..4)
                 .map(|at| self.sum(|m| &m.kernel_drops[at]))

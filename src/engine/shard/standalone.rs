@@ -125,6 +125,7 @@ fn share(config: EngineConfig, plan: ProfilePlan, seed: u64) -> Arc<Shared> {
         arrivals: Default::default(),
         bootstrap: Default::default(),
         history: Default::default(),
+        milestones: Default::default(),
         tracing: Default::default(),
         readmissions: Default::default(),
         listening: AtomicBool::new(false),

@@ -9,6 +9,7 @@ use crate::engine::endpoint::plan::ProfilePlan;
 use crate::engine::endpoint::update::state::UpdateNews;
 use crate::engine::event::{Event, EventKind};
 use crate::engine::history::Measured;
+use crate::engine::update::{Milestone, Passed};
 use crate::proto::lwm2m::Value;
 use crate::proto::time::UnixMillis;
 
@@ -26,6 +27,7 @@ impl Shard {
         let address = || address.clone();
         let endpoint: Arc<str> = core.name().into();
         let listening = self.out.listening;
+        let follows_updates = self.out.follows_updates;
         let keeps_history = plan.keeps_history() && self.shared.history.is_open();
         for happening in self.out.happenings.drain(..) {
             if keeps_history {
@@ -36,6 +38,13 @@ impl Shard {
                 && news.entered
             {
                 self.measured.extend(measured_update(plan, &endpoint, news));
+            }
+            if follows_updates {
+                let what = passed(&happening);
+                self.milestones.extend(what.map(|what| Milestone {
+                    endpoint: Arc::clone(&endpoint),
+                    what,
+                }));
             }
             if !listening {
                 continue;
@@ -87,6 +96,20 @@ impl Shard {
                 } => tell_value(plan, mapping, time, instances(&values), &mut send),
             }
         }
+    }
+}
+
+/// What the service of updates is told of it.
+fn passed(happening: &Happening) -> Option<Passed> {
+    match happening {
+        Happening::Registered => Some(Passed::Registered),
+        Happening::Update(news) if news.ended => Some(Passed::Ended {
+            kind: news.kind,
+            package: news.package.clone(),
+            status: news.status,
+            reason: news.reason.clone(),
+        }),
+        _ => None,
     }
 }
 

@@ -55,14 +55,19 @@ impl Shard {
         })
     }
 
-    /// Where a device reaches the download resource: where it writes to anyway.
+    /// Where a device reaches the download resource: where the configuration says, or where it writes to
+    /// anyway.
     fn origin(&self, slot: u32) -> Option<Box<str>> {
         let head = &self.endpoints.get(slot)?.head;
         let config = &self.shared.config;
-        let (scheme, listener) = match head.peer {
-            Peer::Plain(_) => ("coap", config.coap?),
-            Peer::Secured(_) => ("coaps", config.coaps?),
+        let (scheme, public, listener) = match head.peer {
+            Peer::Plain(_) => ("coap", &config.public_coap, config.coap),
+            Peer::Secured(_) => ("coaps", &config.public_coaps, config.coaps),
         };
+        if public.is_some() {
+            return public.clone();
+        }
+        let listener = listener?;
         let local = self.locals.address(head.local);
         let ip = local.map_or(listener.ip(), |local| local.ip());
         let reachable = !ip.is_unspecified() && listener.port() != 0;

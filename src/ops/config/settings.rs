@@ -392,6 +392,28 @@ pub(super) const SETTINGS: &[Setting] = &[
         },
     },
     Setting {
+        section: "packages",
+        key: "coap_url",
+        doc: "Where devices without security fetch packages from this server, when it is not the address they register at (a NAT, a container).",
+        accepts: "such as \"coap://lwm2m.example.org:5685\", or \"\" for the address they register at",
+        reloads: false,
+        get: |config| quoted(config.packages.coap_url.as_deref().unwrap_or_default()),
+        set: |config, given| {
+            origin(given.text()?, "coap://").map(|value| config.packages.coap_url = value)
+        },
+    },
+    Setting {
+        section: "packages",
+        key: "coaps_url",
+        doc: "The same for devices with DTLS.",
+        accepts: "such as \"coaps://lwm2m.example.org:5686\", or \"\" for the address they register at",
+        reloads: false,
+        get: |config| quoted(config.packages.coaps_url.as_deref().unwrap_or_default()),
+        set: |config, given| {
+            origin(given.text()?, "coaps://").map(|value| config.packages.coaps_url = value)
+        },
+    },
+    Setting {
         section: "api",
         key: "max_body",
         doc: "Largest request body, and largest line of an import, in bytes.",
@@ -454,6 +476,18 @@ fn address(address: Option<SocketAddr>) -> String {
             .map(|address| address.to_string())
             .unwrap_or_default(),
     )
+}
+
+/// Scheme, host and perhaps port, nothing behind; the name of a package has to fit into 255 bytes with it.
+fn origin(text: &str, scheme: &str) -> Option<Option<String>> {
+    if text.is_empty() {
+        return Some(None);
+    }
+    let host = text.strip_prefix(scheme)?;
+    let plain = host
+        .bytes()
+        .all(|byte| byte.is_ascii_alphanumeric() || b".-_:[]".contains(&byte));
+    (plain && !host.is_empty() && text.len() <= 200).then(|| Some(text.to_owned()))
 }
 
 fn file(path: Option<&Path>) -> String {

@@ -64,6 +64,7 @@ impl Inner {
                     continue;
                 }
             };
+            self.known().count();
             tokio::select! {
                 told = news.recv() => match told {
                     Some(told) => {

@@ -18,7 +18,7 @@ pub struct TelemetryQuery {
 
 impl TelemetryQuery {
     /// Keeps what is selected. A key without a selected value is left out.
-    pub(super) fn select(&self, telemetry: TelemetryView) -> TelemetryView {
+    pub(in crate::services) fn select(&self, telemetry: TelemetryView) -> TelemetryView {
         telemetry
             .into_iter()
             .filter(|(key, _)| self.keys.is_empty() || self.keys.contains(key))

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{Algorithm, PackageError};
+use super::{Algorithm, Installation, PackageError};
 use crate::proto::time::UnixMillis;
 
 /// Longest title, version, tag and file name in characters.
@@ -104,6 +104,9 @@ pub struct Package {
     pub checksum_algorithm: Option<Algorithm>,
     /// Checksum, hexadecimal, as ThingsBoard writes it.
     pub checksum: Option<String>,
+    /// How devices are to install it.
+    #[serde(flatten)]
+    pub installation: Installation,
     /// When it came, milliseconds since 1970.
     pub created_at: UnixMillis,
 }
@@ -154,6 +157,8 @@ pub struct NewPackage {
     pub checksum_algorithm: Algorithm,
     /// What the checksum must be; computed when absent.
     pub checksum: Option<String>,
+    /// How devices are to install it.
+    pub installation: Installation,
 }
 
 impl NewPackage {
@@ -163,6 +168,7 @@ impl NewPackage {
         check_text("version", Some(&self.version))?;
         check_text("tag", self.tag.as_deref())?;
         check_text("fileName", self.file_name.as_deref())?;
+        self.installation.check(self.package_type)?;
         let Some(checksum) = &self.checksum else {
             return Ok(());
         };

@@ -56,6 +56,7 @@ fn package(title: &str) -> NewPackage {
         file_name: None,
         checksum_algorithm: Algorithm::default(),
         checksum: None,
+        installation: Installation::default(),
     }
 }
 

@@ -5,13 +5,12 @@ use std::time::Duration;
 
 use futures_util::StreamExt;
 use futures_util::stream;
-use tokio::sync::broadcast::error::RecvError;
 use tokio::sync::{Semaphore, watch};
 use tokio::time::{Instant, sleep_until};
 
 use super::record::{Outcome, kind_of};
 use super::{AT_ONCE, Inner, News, locked};
-use crate::services::engine::{Event, EventKind, UpdateStatus, UpdateView};
+use crate::services::engine::{Milestone, Passed, UpdateStatus, UpdateView};
 use crate::services::packages::PackageType;
 
 /// All open updates are looked at this often, whatever was told: an engine that was busy is told
@@ -31,24 +30,33 @@ pub(super) async fn run(inner: Arc<Inner>, mut stopped: watch::Receiver<()>) {
 }
 
 async fn follow(inner: Arc<Inner>) {
+    let Some(mut milestones) = inner.engine.milestones() else {
+        tracing::error!("updates are followed twice");
+        return;
+    };
     let looking = Arc::new(Semaphore::new(AT_ONCE));
     loop {
         if !inner.is_wanted() {
+            // Shards tell nothing while there is nothing to follow.
+            inner.engine.follow_updates(false);
             inner.wanted.notified().await;
             continue;
         }
-        // Shards make events only while somebody listens.
-        let mut events = inner.engine.subscribe();
+        inner.engine.follow_updates(true);
         let mut swept = Instant::now();
         let mut next_sweep = swept;
         while inner.is_wanted() {
             tokio::select! {
-                event = events.recv() => match event {
-                    Ok(event) => take(&inner, &event, &looking).await,
-                    Err(RecvError::Lagged(_)) => next_sweep = next_sweep.min(swept + PAUSE),
+                batch = milestones.recv() => {
                     // The engine has ended.
-                    Err(RecvError::Closed) => return,
-                },
+                    let Some(batch) = batch else { return };
+                    for milestone in batch {
+                        take(&inner, milestone, &looking).await;
+                    }
+                    if inner.engine.missed_milestones() {
+                        next_sweep = next_sweep.min(swept + PAUSE);
+                    }
+                }
                 () = sleep_until(next_sweep) => {
                     swept = Instant::now();
                     next_sweep = swept + SWEEP_EVERY;
@@ -65,38 +73,33 @@ impl Inner {
     }
 }
 
-/// Has what an event is about looked at, some devices at the same time.
-async fn take(inner: &Arc<Inner>, event: &Arc<Event>, looking: &Arc<Semaphore>) {
-    let endpoint = &event.endpoint;
-    match event.kind {
-        EventKind::Registered { .. } => {
-            if locked(&inner.watched).remove(&**endpoint) {
-                inner.tell(News::Registered(endpoint.clone()));
-            }
-            if !inner.is_open(endpoint) && !inner.has_profiles() {
-                return;
-            }
+/// Has what a milestone is about looked at, some devices at the same time.
+async fn take(inner: &Arc<Inner>, milestone: Milestone, looking: &Arc<Semaphore>) {
+    let Milestone { endpoint, what } = milestone;
+    if what == Passed::Registered {
+        if locked(&inner.watched).remove(&*endpoint) {
+            inner.tell(News::Registered(endpoint.clone()));
         }
-        EventKind::Update { ended: true, .. } => {}
-        _ => return,
+        if !inner.is_open(&endpoint) && !inner.has_profiles() {
+            return;
+        }
     }
     let Ok(permit) = looking.clone().acquire_owned().await else {
         return;
     };
-    let (inner, event) = (inner.clone(), event.clone());
+    let inner = inner.clone();
     tokio::spawn(async move {
-        match &event.kind {
-            EventKind::Update {
+        match what {
+            Passed::Registered => look(&inner, &endpoint).await,
+            Passed::Ended {
                 kind,
                 package,
-                state,
+                status,
                 reason,
-                ..
             } => {
-                let reason = reason.as_deref();
-                end(&inner, &event.endpoint, kind, package, state, reason).await;
+                let (kind, state) = (kind.name(), status.name());
+                end(&inner, &endpoint, kind, &package, state, reason.as_deref()).await;
             }
-            _ => look(&inner, &event.endpoint).await,
         }
         drop(permit);
     });

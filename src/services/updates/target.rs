@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use super::record::kind_of;
 use crate::services::engine::{Image, Source, UpdateTarget};
-use crate::services::packages::{Package, PackageType};
+use crate::services::packages::{Package, PackageType, UpdateSeverity};
 use crate::services::profiles::UpdateSettings;
 
 /// The target of a package under the settings of a profile; `image` unless the bytes are elsewhere.
@@ -37,5 +37,9 @@ pub(super) fn target(
         ),
     };
     target.object_19_info = settings.object_19_info;
+    let installation = package.installation;
+    target.severity = installation.severity.map(UpdateSeverity::number);
+    target.max_defer = installation.max_defer_seconds;
+    target.activate = installation.activate;
     Some(target)
 }

@@ -15,6 +15,8 @@ pub(super) enum Purpose {
     Notify(Vec<u8>),
     /// A separate response.
     Respond(Vec<u8>),
+    /// The next block of what it fetches.
+    Fetch,
 }
 
 /// A message that waits for its acknowledgement.
@@ -109,6 +111,7 @@ impl Device {
             Purpose::Register => ResponseType::Created,
             Purpose::Update => ResponseType::Changed,
             Purpose::Deregister => ResponseType::Deleted,
+            Purpose::Fetch => ResponseType::Content,
         };
         let answer = packet.header.code;
         let unknown = MessageClass::Response(ResponseType::NotFound);
@@ -131,6 +134,8 @@ impl Device {
             .take_if(|it| it.mid == mid && it.is_response());
         let notified = memory.notified.iter().find(|(known, _)| *known == mid);
         if let Some((_, token)) = notified.cloned() {
+            self.forget_observer(&token);
+            let memory = &mut self.memory;
             memory.observers.retain(|observer| *observer != token);
             memory
                 .waiting
@@ -150,8 +155,13 @@ impl Device {
                 memory.failures = 0;
             }
             Purpose::Deregister => return self.left(),
+            Purpose::Fetch => return self.fetched(now, packet),
             _ => {}
         }
+        if *purpose == Purpose::Register {
+            self.fetch_again(now);
+        }
+        let memory = &mut self.memory;
         let lifetime = self.habits.lifetime as f64 * 1_000.0;
         memory.update_at = now + (lifetime * self.habits.update_after) as u64;
     }
@@ -178,6 +188,7 @@ impl Device {
             Purpose::Update | Purpose::Notify(_) => self.register(),
             Purpose::Deregister => self.left(),
             Purpose::Respond(_) => {}
+            Purpose::Fetch => self.fetch_again(now),
         }
     }
 
@@ -202,7 +213,11 @@ impl Device {
         };
         let code = MessageClass::Request(method);
         let mut packet = message(MessageType::Confirmable, code, mid, &token);
-        if *purpose == Purpose::Register {
+        if *purpose == Purpose::Fetch {
+            if !self.fetch(&mut packet) {
+                return None;
+            }
+        } else if *purpose == Purpose::Register {
             self.log.registers += 1;
             packet.add_option(CoapOption::UriPath, b"rd".to_vec());
             self.describe(&mut packet);
@@ -230,6 +245,10 @@ impl Device {
         for query in queries {
             packet.add_option(CoapOption::UriQuery, query.into_bytes());
         }
-        packet.payload = b"</1/0>,</3/0>".to_vec();
+        packet.payload = if self.updater.is_some() {
+            b"</>;rt=\"oma.lwm2m\";ct=\"0 42 110\",</1/0>,</3/0>,</5/0>".to_vec()
+        } else {
+            b"</1/0>,</3/0>".to_vec()
+        };
     }
 }

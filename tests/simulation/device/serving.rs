@@ -18,7 +18,7 @@ pub(super) struct Separate {
 }
 
 impl Device {
-    pub(super) fn on_get(
+    pub(super) fn on_request(
         &mut self,
         now: u64,
         request: &Packet,
@@ -33,7 +33,7 @@ impl Device {
             return out.push(known.reply.clone());
         }
         let reply = if self.habits.answers == Answers::Piggybacked {
-            let response = self.respond(request, MessageType::Acknowledgement, mid);
+            let response = self.respond(now, request, MessageType::Acknowledgement, mid, out);
             encode(&response)
         } else {
             let due = now + self.rng.u64(THINKING);
@@ -59,27 +59,39 @@ impl Device {
             let mid = self.next_mid();
             if self.habits.answers == Answers::SeparateConfirmable {
                 let kind = MessageType::Confirmable;
-                let response = self.respond(&separate.request, kind, mid);
+                let response = self.respond(now, &separate.request, kind, mid, out);
                 self.queue(Purpose::Respond(encode(&response)));
             } else {
                 let kind = MessageType::NonConfirmable;
-                let response = self.respond(&separate.request, kind, mid);
+                let response = self.respond(now, &separate.request, kind, mid, out);
                 out.push(encode(&response));
             }
         }
     }
 
     /// Processes a request.
-    fn respond(&mut self, request: &Packet, kind: MessageType, mid: u16) -> Packet {
+    fn respond(
+        &mut self,
+        now: u64,
+        request: &Packet,
+        kind: MessageType,
+        mid: u16,
+        out: &mut Vec<Vec<u8>>,
+    ) -> Packet {
         self.log.processed += 1;
         let token = request.get_token();
         let content = MessageClass::Response(ResponseType::Content);
         let mut response = message(kind, content, mid, token);
         let resource = path(request, CoapOption::UriPath);
+        if self.updater.is_some() && resource.starts_with("/5/") {
+            let told = self.answer_update(now, request, &mut response);
+            out.extend(told);
+            return response;
+        }
         match (resource.as_str(), observe(request)) {
             ("/3/0/0", None) => response.payload = b"Simulated Works".to_vec(),
             ("/3/0/1", None) => response.payload = self.name.clone().into_bytes(),
-            ("/3/0/3", None) => response.payload = self.firmware.to_string().into_bytes(),
+            ("/3/0/3", None) => response.payload = self.firmware_version().into_bytes(),
             ("/3/0/9", Some(0)) => {
                 if !self.memory.observers.iter().any(|known| known == token) {
                     self.memory.observers.push(token.to_vec());

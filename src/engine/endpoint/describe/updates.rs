@@ -31,6 +31,7 @@ fn view(update: &Update, core: &EndpointCore, around: &Surroundings<'_>) -> Upda
         title: text(&update.title),
         version: text(&update.version),
         state: update.status.name(),
+        queued_at: update.queued_at,
         state_since: update.since,
         ended: update.ended,
         waiting_for: waiting_for(update, core, around).to_owned(),
@@ -45,6 +46,7 @@ fn view(update: &Update, core: &EndpointCore, around: &Surroundings<'_>) -> Upda
         last_exchange_at: update.exchanged.as_ref().map(|(at, _)| *at),
         last_exchange: update.exchanged.as_ref().map(|(_, what)| text(what)),
         device_state: update.device.state.map(|_| update.state_in_words()),
+        device_state_since: update.device.changed_at,
         device_result: update.device.result.map(|result| {
             result_text(update.kind, result).map_or_else(|| result.to_string(), text)
         }),
@@ -89,6 +91,7 @@ pub fn values(news: &UpdateNews) -> Vec<(String, Json)> {
         (format!("{prefix}_state"), object!(news.status.name())),
         (format!("target_{prefix}_title"), object!(&*news.title)),
         (format!("target_{prefix}_version"), object!(&*news.version)),
+        (format!("target_{prefix}_ts"), object!(news.queued_at)),
     ];
     let (title, version) = &news.current;
     for (key, value) in [

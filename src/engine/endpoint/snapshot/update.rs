@@ -9,7 +9,7 @@ use super::super::update::target::{Strategy, UpdateKind};
 use super::SnapshotError;
 use super::record::{Out, Read, Written, exactly, list, optional};
 
-const MEMBERS: u64 = 18;
+const MEMBERS: u64 = 19;
 
 pub(super) fn write(updates: &Updates, out: &mut Out<'_>) -> Written {
     out.array(updates.iter().count() as u64)?;
@@ -24,7 +24,8 @@ fn one(update: &Update, out: &mut Out<'_>) -> Written {
     out.str(&update.package)?
         .str(&update.title)?
         .str(&update.version)?;
-    out.u8(update.status as u8)?.i64(update.since)?;
+    out.u8(update.status as u8)?;
+    out.i64(update.queued_at)?.i64(update.since)?;
     text(update.reason.as_deref(), out)?;
     let flags = [
         update.ended,
@@ -88,6 +89,7 @@ fn update(from: &mut Decoder<'_>) -> Read<Update> {
     let (package, title, version) = (from.str()?, from.str()?, from.str()?);
     let mut update = Update::kept(kind, package, title, version);
     update.status = known(&UpdateStatus::ALL, from.u8()?)?;
+    update.queued_at = from.i64()?;
     update.since = from.i64()?;
     update.reason = owned(from)?;
     let flags = from.u8()?;

@@ -317,16 +317,7 @@ impl Update {
                 self.refusal = Some(reason.into());
                 self.todo = Some(self.read());
             }
-            // The first order did arrive: it is being carried out.
-            Step::Execute if self.executions > 1 => self.wait(facts.observed, turn),
-            Step::Execute => {
-                let reason = format!(
-                    "the device refused to install the package: {}",
-                    words(error)
-                );
-                self.refusal = Some(reason.into());
-                self.todo = Some(self.read());
-            }
+            Step::Execute => self.order_refused(&words(error), facts, turn),
             Step::Activate => {
                 let reason = format!(
                     "installed, but the device refused to activate it: {}",

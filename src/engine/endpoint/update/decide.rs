@@ -51,12 +51,44 @@ impl Update {
             return self.failed_with(result, turn);
         }
         if let Some(refusal) = self.refusal.take() {
-            return self.fail(&refusal, turn);
+            let ready = match self.kind {
+                UpdateKind::Firmware => 2,
+                UpdateKind::Software => 3,
+            };
+            let order = self.reached == Reached::Executed;
+            if order && (1..ready).contains(&state) {
+                return self.told_too_early(facts, turn);
+            }
+            if order && state == ready && self.executions < 2 {
+                return self.downloaded(turn);
+            }
+            if !(order && state == 0) {
+                return self.fail(&refusal, turn);
+            }
         }
         match self.kind {
             UpdateKind::Firmware => self.firmware(state, fresh, rebooted, overdue, facts, turn),
             UpdateKind::Software => self.software(state, fresh, rebooted, overdue, facts, turn),
         }
+    }
+
+    /// The device refused to install. It may be doing so already, or not be ready: its state says.
+    pub fn order_refused(&mut self, said: &str, facts: Facts, turn: &mut Turn<'_>) {
+        let first = !std::mem::replace(&mut self.order_refused, true);
+        if first && self.executions > 1 {
+            // An order before did arrive: it is being carried out.
+            return self.wait(facts.observed, turn);
+        }
+        let reason = format!("the device refused to install the package: {said}");
+        self.refusal = Some(reason.into());
+        self.todo = Some(self.read());
+    }
+
+    /// The device still downloads or checks, as after a last block that came twice.
+    fn told_too_early(&mut self, facts: Facts, turn: &mut Turn<'_>) {
+        self.reached = Reached::Sent;
+        self.renew(turn);
+        self.wait(facts.observed, turn);
     }
 
     fn give_up_unsupported(&mut self, turn: &mut Turn<'_>) {
@@ -207,6 +239,12 @@ impl Update {
                     self.interrupted("the device forgot the package before installing it", turn);
                 }
             }
+            // What came late may have led it on since.
+            (Reached::Executed, 1 | 2) if self.is_installed(state) => self.succeed(turn),
+            (Reached::Executed, 1) if self.uncertain => self.told_too_early(facts, turn),
+            (Reached::Executed, 1) => {
+                self.interrupted("the device downloads again instead of installing", turn);
+            }
             (_, 3) => {
                 self.reached = Reached::Executed;
                 self.uncertain = false;
@@ -287,7 +325,8 @@ impl Update {
 
     /// Whether a device in its initial state has been further than that in this attempt.
     fn has_forgotten(&self, rebooted: bool) -> bool {
-        self.seen & !1 != 0 || (rebooted && self.bytes_done() > 0)
+        let had_something = self.reached == Reached::Sent || self.bytes_done() > 0;
+        self.seen & !1 != 0 || (rebooted && had_something)
     }
 
     fn go_on_sending(&mut self) {

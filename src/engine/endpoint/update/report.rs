@@ -18,6 +18,7 @@ enum Told {
     DeviceVersion,
     Delivery,
     Active,
+    StateChange,
 }
 
 /// The resources that are watched (ThingsBoard's list, and the activation state).
@@ -29,6 +30,7 @@ fn told_by(path: &Path) -> Option<(UpdateKind, Told)> {
         [5, 0, 6] => (Firmware, Told::Name),
         [5, 0, 7] => (Firmware, Told::Version),
         [5, 0, 9] => (Firmware, Told::Delivery),
+        [5, 0, 12] => (Firmware, Told::StateChange),
         [3, 0, 3] => (Firmware, Told::DeviceVersion),
         [9, 0, 7] => (Software, Told::State),
         [9, 0, 9] => (Software, Told::Result),
@@ -78,6 +80,11 @@ impl EndpointCore {
             Told::Version => update.learn(|device| &mut device.version, text(), turn),
             Told::DeviceVersion => update.learn(|device| &mut device.device_version, text(), turn),
             Told::Delivery => update.device.delivery = number(value).or(update.device.delivery),
+            Told::StateChange => {
+                if let Value::Time(seconds) | Value::Integer(seconds) = value {
+                    update.device.changed_at = Some(seconds.saturating_mul(1_000));
+                }
+            }
             Told::Active => {
                 update.device.active = match value {
                     Value::Boolean(active) => Some(*active),

@@ -132,6 +132,8 @@ pub(in super::super) struct Reported {
     pub delivery: Option<u8>,
     /// Software: whether it is active.
     pub active: Option<bool>,
+    /// Firmware: when its state changed last, by its own clock.
+    pub changed_at: Option<UnixMillis>,
 }
 
 /// One update of one device.
@@ -146,6 +148,8 @@ pub(in super::super) struct Update {
     /// Assigned while this one cannot be stopped any more.
     pub successor: Option<Box<Assignment>>,
     pub status: UpdateStatus,
+    /// When it was assigned.
+    pub queued_at: UnixMillis,
     pub since: UnixMillis,
     pub ended: bool,
     pub withdrawn: bool,
@@ -188,6 +192,8 @@ pub(in super::super) struct Update {
     pub deferred: bool,
     /// What the device said when it refused the package.
     pub refusal: Option<Box<str>>,
+    /// It refused to install.
+    pub order_refused: bool,
     pub attempts: u32,
     pub retries: u8,
     pub interruptions: u8,
@@ -227,6 +233,8 @@ pub struct UpdateNews {
     pub tag: Option<Box<str>>,
     /// Where it stands.
     pub status: UpdateStatus,
+    /// When it was assigned.
+    pub queued_at: UnixMillis,
     /// When it came there.
     pub since: UnixMillis,
     /// Why it did not work.
@@ -248,6 +256,7 @@ impl Update {
         let kept = Self::kept(target.kind, &target.package, &target.title, &target.version);
         Self {
             assignment: Some(assignment),
+            queued_at: now,
             since: now,
             ..kept
         }
@@ -263,6 +272,7 @@ impl Update {
             assignment: None,
             successor: None,
             status: UpdateStatus::Queued,
+            queued_at: 0,
             since: 0,
             ended: false,
             withdrawn: false,
@@ -289,6 +299,7 @@ impl Update {
             was_reset: false,
             deferred: false,
             refusal: None,
+            order_refused: false,
             attempts: 1,
             retries: 0,
             interruptions: 0,
@@ -366,13 +377,15 @@ impl Update {
     /// Tells how it stands.
     pub fn tell(&self, turn: &mut Turn<'_>) {
         turn.out.changed = true;
-        turn.value_arrived(false, || Happening::Update(Box::new(self.news(false))));
+        let happening = || Happening::Update(Box::new(self.news(false)));
+        turn.update_went_on(self.ended, false, happening);
     }
 
     /// Tells of a status that was entered.
     pub fn tell_entered(&self, turn: &mut Turn<'_>) {
         turn.out.changed = true;
-        turn.value_arrived(true, || Happening::Update(Box::new(self.news(true))));
+        let happening = || Happening::Update(Box::new(self.news(true)));
+        turn.update_went_on(self.ended, true, happening);
     }
 
     pub fn news(&self, entered: bool) -> UpdateNews {
@@ -387,6 +400,7 @@ impl Update {
                 .as_ref()
                 .and_then(|it| it.target.tag.clone()),
             status: self.status,
+            queued_at: self.queued_at,
             since: self.since,
             reason: self.reason.clone(),
             ended: self.ended,
@@ -492,6 +506,7 @@ impl Update {
         self.deferred = false;
         self.was_reset = false;
         self.overdue = false;
+        self.order_refused = false;
         self.executions = 0;
         self.deadline = NEVER;
     }

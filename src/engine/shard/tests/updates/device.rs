@@ -259,6 +259,9 @@ impl Device {
             if let (Some(delivery), "/5/0") = (self.manner.delivery, path) {
                 records.push(format!("{{\"n\":\"/5/0/9\",\"v\":{delivery}}}"));
             }
+            if path == "/5/0" {
+                records.push("{\"n\":\"/5/0/12\",\"v\":1795000000}".to_owned());
+            }
             let payload = format!("[{}]", records.join(","));
             let options = vec![(option::CONTENT_FORMAT, 110)];
             return (Code::CONTENT, options, payload.into_bytes());

@@ -206,6 +206,7 @@ fn severity_and_defer_period_are_written_to_devices_that_have_them() {
     lab.run(target(), 10);
     let paths: Vec<_> = lab.device.written.iter().map(|(path, _)| &**path).collect();
     assert_eq!(paths, ["/5/0/11", "/5/0/13", "/5/0/0"]);
+    assert_eq!(lab.update().device_state_since, Some(1_795_000_000_000));
     let mut device = Device::new(Manner::default());
     device.links = "</>;rt=\"oma.lwm2m\";ct=\"0 42 110\",</3/0>,</5>;ver=1.0,</5/0>";
     let mut lab = Lab::new(device);

@@ -20,7 +20,7 @@ use crate::services::devices::Devices;
 use crate::services::engine::{
     Admission, Answer, AttributesView, Cursor, DeviceAnswer, DeviceContext, DeviceFilter,
     DeviceOutcome, DeviceRequest, DeviceSummary, Engine, EngineError, EnginePage, Event, LogEntry,
-    Measured, PendingRequest, ProfileError, ProfileId, ProfileParts, RegistrationView,
+    Measured, Milestone, PendingRequest, ProfileError, ProfileId, ProfileParts, RegistrationView,
     RequestError, Severity, TelemetryView, Trace, TraceError, UpdateKind, UpdateTarget, UpdateView,
 };
 use crate::services::models::Models;
@@ -331,5 +331,15 @@ impl Engine for Scripted {
 
     fn subscribe(&self) -> broadcast::Receiver<Arc<Event>> {
         broadcast::channel(1).1
+    }
+
+    fn milestones(&self) -> Option<mpsc::Receiver<Vec<Milestone>>> {
+        None
+    }
+
+    fn follow_updates(&self, _: bool) {}
+
+    fn missed_milestones(&self) -> bool {
+        false
     }
 }

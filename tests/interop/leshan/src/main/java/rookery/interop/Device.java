@@ -1,10 +1,13 @@
 package rookery.interop;
 
+import java.io.IOException;
 import java.net.InetSocketAddress;
 import java.util.List;
 import java.util.Map;
 import java.util.NoSuchElementException;
 
+import org.eclipse.californium.core.CoapClient;
+import org.eclipse.californium.core.CoapResponse;
 import org.eclipse.leshan.client.LeshanClient;
 import org.eclipse.leshan.client.LeshanClientBuilder;
 import org.eclipse.leshan.client.engine.DefaultRegistrationEngineFactory;
@@ -16,11 +19,13 @@ import org.eclipse.leshan.core.node.LwM2mPath;
 import org.eclipse.leshan.core.request.ContentFormat;
 import org.eclipse.leshan.core.response.SendResponse;
 import org.eclipse.leshan.core.response.WriteResponse;
+import org.eclipse.leshan.transport.californium.client.endpoint.CaliforniumClientEndpoint;
 
 /** A Leshan client and what can be done with it. */
 final class Device {
 
     private static final long SEND_TIMEOUT_MS = 10_000;
+    private static final long FETCH_TIMEOUT_MS = 60_000;
 
     private final Options options;
     private final Events events;
@@ -36,7 +41,7 @@ final class Device {
     /** Switches the device on: a client that knows nothing of an earlier life registers. */
     void start() {
         endpoints = new MovableEndpoints(options);
-        objects = new Objects(options, events);
+        objects = new Objects(options, events, this::fetch);
 
         DefaultRegistrationEngineFactory engine = new DefaultRegistrationEngineFactory();
         engine.setQueueMode(options.queueMode());
@@ -107,6 +112,17 @@ final class Device {
             events.emit("sent", "code", RegistrationReporter.dotted(response.getCode()), "message",
                     response.getErrorMessage());
         }
+    }
+
+    /** Fetches over the registration's own endpoint, and so in its DTLS session. */
+    private byte[] fetch(String uri) throws Exception {
+        CaliforniumClientEndpoint endpoint = (CaliforniumClientEndpoint) client.getEndpoint(server());
+        CoapClient coap = new CoapClient(uri).setEndpoint(endpoint.getCoapEndpoint()).setTimeout(FETCH_TIMEOUT_MS);
+        CoapResponse response = coap.get();
+        if (response == null || !response.isSuccess()) {
+            throw new IOException(response == null ? "no answer" : response.getCode() + " " + response.getResponseText());
+        }
+        return response.getPayload();
     }
 
     /** Changes a value from inside, where no access rule of the object applies. */

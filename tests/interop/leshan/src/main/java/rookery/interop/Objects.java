@@ -34,8 +34,11 @@ final class Objects {
 
     private final Set<String> observed = new ConcurrentSkipListSet<>();
     private final List<LwM2mObjectEnabler> enablers;
+    /** Null for a device that is not updated. */
+    private final Fetcher fetcher;
 
-    Objects(Options options, Events events) {
+    Objects(Options options, Events events, Fetcher fetcher) {
+        this.fetcher = options.updates() ? fetcher : null;
         Map<Integer, ObjectModel> models = models(options);
 
         ObjectsInitializer initializer = new ObjectsInitializer(new StaticModel(models.values()));
@@ -112,10 +115,22 @@ final class Objects {
     }
 
     private LwM2mInstanceEnabler instance(int object, int id, Map<Integer, Object> values, Events events) {
-        ReportingInstance instance = object == LwM2mId.DEVICE ? new DeviceInstance(values, events, observed)
-                : new ReportingInstance(values, events, observed);
+        ReportingInstance instance = create(object, values, events);
         instance.setId(id);
         return instance;
+    }
+
+    private ReportingInstance create(int object, Map<Integer, Object> values, Events events) {
+        if (object == LwM2mId.DEVICE) {
+            return new DeviceInstance(values, events, observed);
+        }
+        if (fetcher != null && object == LwM2mId.FIRMWARE) {
+            return new PackageInstance(PackageInstance.Kind.FIRMWARE, values, events, observed, fetcher);
+        }
+        if (fetcher != null && object == InitialValues.SOFTWARE) {
+            return new PackageInstance(PackageInstance.Kind.SOFTWARE, values, events, observed, fetcher);
+        }
+        return new ReportingInstance(values, events, observed);
     }
 
     private static Server server(Options options) {

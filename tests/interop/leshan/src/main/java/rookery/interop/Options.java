@@ -11,7 +11,7 @@ import org.eclipse.leshan.core.LwM2m.LwM2mVersion;
 /** The command line. */
 record Options(String serverUri, String endpoint, boolean bootstrap, LwM2mVersion version, long lifetime,
         boolean queueMode, Map<String, String> attributes, String bind, List<String> models, Formats formats,
-        Credentials credentials, Integer connectionId, String suites) {
+        Credentials credentials, Integer connectionId, String suites, boolean updates) {
 
     static final String USAGE = """
             usage: leshan SERVER_URI ENDPOINT [options]
@@ -30,6 +30,7 @@ record Options(String serverUri, String endpoint, boolean bootstrap, LwM2mVersio
                                   files of DER with its certificate and key, and the server's certificate
               --cid LENGTH        offers connection identifiers, its own of LENGTH bytes
               --suites S,S,...    cipher suites it offers (the library's choice)
+              --updates           takes or fetches packages for objects 5 and 9, and installs them
               --model FILE        an object definition in OMA's XML; takes the place of one of the library""";
 
     static Options parse(List<String> arguments) {
@@ -41,6 +42,7 @@ record Options(String serverUri, String endpoint, boolean bootstrap, LwM2mVersio
         boolean queueMode = false;
         boolean bootstrap = false;
         boolean oldFormats = false;
+        boolean updates = false;
         String formats = null;
         String bind = "127.0.0.1";
         Credentials credentials = Credentials.none();
@@ -57,6 +59,7 @@ record Options(String serverUri, String endpoint, boolean bootstrap, LwM2mVersio
             case "--lifetime" -> lifetime = Long.parseLong(value(flag, rest));
             case "--bootstrap" -> bootstrap = true;
             case "--queue" -> queueMode = true;
+            case "--updates" -> updates = true;
             case "--bind" -> bind = value(flag, rest);
             case "--formats" -> formats = value(flag, rest);
             case "--old-formats" -> oldFormats = true;
@@ -76,7 +79,7 @@ record Options(String serverUri, String endpoint, boolean bootstrap, LwM2mVersio
             }
         }
         return new Options(arguments.get(0), arguments.get(1), bootstrap, version, lifetime, queueMode, attributes,
-                bind, models, Formats.parse(formats, oldFormats), credentials, connectionId, suites);
+                bind, models, Formats.parse(formats, oldFormats), credentials, connectionId, suites, updates);
     }
 
     private static String value(String flag, Iterator<String> rest) {
