@@ -8,3 +8,4 @@ mod devices;
 mod fixture;
 mod fleet;
 mod full_disk;
+mod simulated;

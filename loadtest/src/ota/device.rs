@@ -212,12 +212,11 @@ impl Device {
         flight.min(postponed).min(self.installed_at)
     }
 
-    /// There is a session now: what was lost for want of one is sent again at once.
-    pub fn hurry(&mut self, terms: &Terms, now: Micros, out: &mut Output) {
-        if let Some(flight) = &mut self.flight {
-            flight.hurry(now);
+    /// There is a session now: what was lost for want of one is sent at once.
+    pub fn hurry(&mut self, out: &mut Output) {
+        if let Some(flight) = &self.flight {
+            out.messages.push((flight.peer, flight.bytes.to_vec()));
         }
-        self.wake(terms, now, out);
     }
 
     /// Sends the next message of its own, if none is under way.

@@ -317,7 +317,6 @@ impl Fleet {
 
     /// What a handshake, or the end of a session, means to a device.
     fn follow(&mut self, number: u32, outcome: Outcome, progress: &Progress) {
-        let now = self.wire.now;
         match outcome {
             Outcome::Nothing | Outcome::Closed => {}
             Outcome::Handshaking(at) => {
@@ -329,7 +328,7 @@ impl Fleet {
                     self.deliver(number, Peer::Server, &message, progress);
                 }
                 let device = &mut self.members[number as usize].device;
-                device.hurry(&self.terms, now, &mut self.output);
+                device.hurry(&mut self.output);
                 self.settle(number, progress);
             }
             // The device asks for another one when it sends again.

@@ -260,3 +260,29 @@ impl OtaReport {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use serde_json::Value;
+
+    use super::*;
+    use crate::ota::scenario::Refusals;
+    use crate::report::tests::compare;
+    use crate::threshold::Threshold;
+
+    #[test]
+    fn the_report_has_the_members_of_its_schema() {
+        let text = include_str!("../../ota-report-schema.json");
+        let schema: Value = serde_json::from_str(text).unwrap();
+        let mut report = OtaReport::sample();
+        let (share, result) = (0.1, 2);
+        report.scenario.refusals.push(Refusals { share, result });
+        let sample = serde_json::to_value(&report).unwrap();
+        let threshold = Threshold::parse_for("update_s.p99<1m", &sample);
+        assert!(threshold.is_err(), "minutes are no unit here");
+        let threshold = Threshold::parse_for("devices.failed == 0", &sample).unwrap();
+        report.thresholds.push(threshold.judge_value(&sample));
+        let report = serde_json::to_value(report).unwrap();
+        compare("", &report, &schema, &schema);
+    }
+}

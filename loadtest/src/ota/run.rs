@@ -90,9 +90,9 @@ const LOOK: Duration = Duration::from_millis(50);
 /// How often the server is asked how the devices stand.
 const ASK: Duration = Duration::from_millis(500);
 /// Between the last registration and the order: the server observes what it wants to know.
-const SETTLE: Duration = Duration::from_secs(2);
+const SETTLE: Duration = Duration::from_secs(1);
 /// How long the echo is measured for.
-const FLOOR: Duration = Duration::from_secs(1);
+const FLOOR: Duration = Duration::from_millis(500);
 /// Between two progress lines.
 const SAY: Duration = Duration::from_secs(5);
 

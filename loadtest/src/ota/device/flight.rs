@@ -69,13 +69,6 @@ impl Flight {
         self.deadline
     }
 
-    /// The next transmission is due now.
-    pub(super) const fn hurry(&mut self, now: Micros) {
-        if !self.acknowledged {
-            self.deadline = now;
-        }
-    }
-
     pub(super) const fn acknowledge(&mut self, now: Micros) {
         self.acknowledged = true;
         self.deadline = now + RESPONSE_WAIT;
