@@ -4,6 +4,7 @@ mod client;
 mod credentials;
 pub mod demo_flags;
 mod observe;
+mod ota;
 mod rpc;
 mod security;
 
@@ -38,6 +39,8 @@ enum Command {
     Run(Box<RunArgs>),
     /// Compare the observe strategies of a profile on the same fleet: packets, radio, server CPU, latency.
     Observe(Box<observe::ObserveArgs>),
+    /// Update a fleet over the air: what it takes, what it costs the server, and what others notice.
+    Ota(Box<ota::OtaArgs>),
     /// Be one device, with objects to play with and a console.
     Client(Box<client::ClientArgs>),
     /// List the devices of a fleet with their credentials, for `rookery devices import`.
@@ -146,6 +149,7 @@ impl Cli {
         match self.command {
             Command::Run(args) => args.execute(),
             Command::Observe(args) => args.execute().map(|()| true),
+            Command::Ota(args) => args.execute(&*interrupted_by_signal()?),
             Command::Client(args) => args.execute().map(|()| true),
             Command::Credentials(args) => args.execute().map(|()| true),
             Command::Rpc(args) => args.execute(&*interrupted_by_signal()?),

@@ -38,6 +38,7 @@ mod register;
 mod request;
 mod respond;
 mod runtime;
+mod storage;
 mod tree;
 mod value;
 
@@ -49,5 +50,6 @@ pub use path::{Path, PathError};
 pub use register::{Registration, SendError};
 pub use request::Kind;
 pub use runtime::{Client, ClientError};
+pub use storage::{Folder, PackageStorage};
 pub use tree::{ModelError, ObjectModel, Record, ResourceModel, Tree, object_models};
 pub use value::{Type, Value};

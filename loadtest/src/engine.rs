@@ -10,6 +10,7 @@ mod simulation;
 mod tests;
 mod worker;
 
-pub(crate) use outbox::Outbox;
+pub(crate) use links::{Links, Outcome};
+pub(crate) use outbox::{Outbox, Sink};
 pub use run::{RunError, RunOptions, run};
 pub(crate) use run::{open_sockets, resolve};

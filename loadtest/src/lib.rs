@@ -13,6 +13,7 @@ pub mod echo;
 pub mod engine;
 pub mod fleet;
 pub mod observe;
+pub mod ota;
 pub mod process;
 pub mod report;
 pub mod rpc;

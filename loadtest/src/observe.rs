@@ -23,8 +23,11 @@ mod table;
 mod traffic;
 
 pub use advice::{Advice, advise};
+pub(crate) use api::Connection;
 pub use api::{Api, ApiError};
 pub use html::page;
+pub(crate) use latency::Percentiles;
+pub(crate) use metrics::sum as metric_sum;
 pub use radio::{Activity, Energy, RadioModel, RadioTimes};
 pub use report::{ObserveReport, StrategyReport};
 pub use run::{ObserveError, ObserveOptions, run};

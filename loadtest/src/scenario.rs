@@ -6,6 +6,7 @@ mod unknown_key;
 use std::path::{Path, PathBuf};
 
 use serde::Deserialize;
+use serde::de::DeserializeOwned;
 use thiserror::Error;
 
 use crate::fleet::MAX_OBJECTS;
@@ -150,21 +151,7 @@ impl Scenario {
     /// # Errors
     /// [`ScenarioError`] says what is wrong and where; for an unknown key it names the nearest known one.
     pub fn load(path: &Path) -> Result<Self, ScenarioError> {
-        let text = std::fs::read_to_string(path).map_err(|source| ScenarioError::Read {
-            path: path.to_owned(),
-            source,
-        })?;
-        Self::parse(&text).map_err(|message| ScenarioError::Parse {
-            path: path.to_owned(),
-            message,
-        })
-    }
-
-    fn parse(text: &str) -> Result<Self, String> {
-        toml::from_str(text).map_err(|error| match nearest_hint(error.message()) {
-            Some(hint) => format!("{error}{hint}"),
-            None => error.to_string(),
-        })
+        read_toml(path)
     }
 
     /// How many devices there are.
@@ -337,6 +324,25 @@ fn check_share(phase: &str, share: f64) -> Result<(), ScenarioError> {
     )
 }
 
+/// Reads a scenario of whatever kind from a file.
+pub(crate) fn read_toml<T: DeserializeOwned>(path: &Path) -> Result<T, ScenarioError> {
+    let text = std::fs::read_to_string(path).map_err(|source| ScenarioError::Read {
+        path: path.to_owned(),
+        source,
+    })?;
+    parse(&text).map_err(|message| ScenarioError::Parse {
+        path: path.to_owned(),
+        message,
+    })
+}
+
+fn parse<T: DeserializeOwned>(text: &str) -> Result<T, String> {
+    toml::from_str(text).map_err(|error| match nearest_hint(error.message()) {
+        Some(hint) => format!("{error}{hint}"),
+        None => error.to_string(),
+    })
+}
+
 pub(crate) fn within(
     what: &str,
     value: impl ToString,
@@ -359,7 +365,7 @@ mod tests {
 
     #[test]
     fn a_file_says_only_what_differs_from_the_defaults() {
-        let scenario = Scenario::parse(
+        let scenario = parse::<Scenario>(
             "seed = 9\n[[fleets]]\nclients = 5\n[[phases]]\nkind = \"hold\"\nduration = 2\n",
         )
         .unwrap();
@@ -397,7 +403,7 @@ mod tests {
                 "line 2",
             ),
         ] {
-            let error = Scenario::parse(text).unwrap_err();
+            let error = parse::<Scenario>(text).unwrap_err();
             assert!(
                 error.contains(&format!("did you mean `{known}`?")),
                 "{error}"

@@ -92,6 +92,15 @@ impl Threshold {
     /// # Errors
     /// [`ThresholdError`] says what is wrong with it.
     pub fn parse(text: &str) -> Result<Self, ThresholdError> {
+        let sample = serde_json::to_value(Report::sample()).unwrap_or_default();
+        Self::parse_for(text, &sample)
+    }
+
+    /// The same for another report, of which this is one with every member.
+    ///
+    /// # Errors
+    /// [`ThresholdError`] says what is wrong with it.
+    pub fn parse_for(text: &str, sample: &Value) -> Result<Self, ThresholdError> {
         let found = COMPARISONS
             .iter()
             .filter_map(|&(sign, comparison)| Some((text.find(sign)?, sign, comparison)));
@@ -101,9 +110,8 @@ impl Threshold {
         };
         let (name, value) = (text[..at].trim(), text[at + sign.len()..].trim());
         let path = path_of(name);
-        let sample = serde_json::to_value(Report::sample()).unwrap_or_default();
-        if !look_up(&sample, &path).is_some_and(Value::is_number) {
-            let hint = nearest(name, names(&sample).iter().map(String::as_str))
+        if !look_up(sample, &path).is_some_and(Value::is_number) {
+            let hint = nearest(name, names(sample).iter().map(String::as_str))
                 .map(|known| format!("; did you mean {known:?}?"))
                 .unwrap_or_default();
             return Err(ThresholdError::UnknownName {
@@ -130,10 +138,15 @@ impl Threshold {
     /// meets no threshold; nor does a latency of which there is no measurement.
     #[must_use]
     pub fn judge(&self, report: &Report) -> Verdict {
-        let report = serde_json::to_value(report).unwrap_or_default();
-        let value = look_up(&report, &self.path)
+        self.judge_value(&serde_json::to_value(report).unwrap_or_default())
+    }
+
+    /// The same for another report, as JSON.
+    #[must_use]
+    pub fn judge_value(&self, report: &Value) -> Verdict {
+        let value = look_up(report, &self.path)
             .and_then(Value::as_f64)
-            .filter(|_| self.is_measured(&report));
+            .filter(|_| self.is_measured(report));
         Verdict {
             threshold: self.text.clone(),
             passed: value.is_some_and(|value| self.comparison.holds(value, self.limit)),

@@ -187,7 +187,7 @@ fn the_end_of_the_input_is_a_stop_and_models_add_objects() {
 #[test]
 fn what_the_command_does_not_have_is_refused_with_what_it_has() {
     for (flags, text) in [
-        (&["-tota"][..], "-tobj"),
+        (&["-tota", "-tobj"][..], "cannot be used with"),
         (&["-i", "identity"], "--psk-key"),
         (&["-i", "identity", "-p", "0x12"], "in hex"),
         (&["-u", "coaps://localhost"], "needs credentials"),

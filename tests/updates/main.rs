@@ -9,3 +9,4 @@ mod fixture;
 mod fleet;
 mod full_disk;
 mod thingsboard;
+mod simulated;

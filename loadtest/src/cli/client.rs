@@ -18,13 +18,15 @@ use clap::{ArgAction, Args, ValueEnum};
 use super::{interrupted_by_signal, say};
 use crate::client::console::{self, Reply};
 use crate::client::{
-    Client, ClientOptions, Event, Fixture, ObjectModel, PackageMode, Version, object_models,
+    Client, ClientOptions, Event, Fixture, Folder, ObjectModel, PackageMode, Version, object_models,
 };
 use security::{ClientSecurityArgs, Scheme, scheme};
 
 /// The ports of a server that is named without one.
 const PORT: u16 = 5_685;
 const SECURE_PORT: u16 = 5_686;
+/// Largest package that is stored, in bytes: 512 MiB, as the server's.
+const LARGEST_PACKAGE: usize = 512 << 20;
 /// How long a signal may be overlooked.
 const POLL: Duration = Duration::from_millis(100);
 
@@ -65,6 +67,12 @@ pub struct ClientArgs {
     /// Firmware and software: after a write and an Execute the states follow each other, 100 ms apart (-tobj).
     #[arg(long)]
     test_objects: bool,
+    /// Firmware and software: packages are fetched, checked against what object 19 told of them, and stored (-tota).
+    #[arg(long, conflicts_with = "test_objects")]
+    test_ota: bool,
+    /// Where packages are stored.
+    #[arg(short = 'o', long, value_name = "FOLDER", default_value = "./ota")]
+    ota_folder: PathBuf,
     /// Seconds between the changes of the simulated values (-tFreq).
     #[arg(long, value_name = "SECONDS", default_value_t = 5.0)]
     time_data_frequency: f64,
@@ -164,6 +172,11 @@ impl ClientArgs {
         if self.test_objects {
             options.packages = PackageMode::Simulated;
         }
+        if self.test_ota {
+            options.packages = PackageMode::Stored;
+            options.storage = Some(Arc::new(Folder(self.ota_folder.clone())));
+            options.largest_body = LARGEST_PACKAGE;
+        }
         options
             .additional_attributes
             .clone_from(&self.additional_attributes);
@@ -185,6 +198,7 @@ impl ClientArgs {
 fn tell(event: &Event, verbose: u8) {
     let level = match event {
         Event::Registered(_) | Event::Failed(..) | Event::Deregistered | Event::Session(_) => 0,
+        Event::Package(_) => 0,
         Event::Updated | Event::Sent | Event::Asked { .. } | Event::Cancelled { .. } => 1,
         Event::Answered { .. } | Event::Notified { .. } => 2,
         Event::Slept => 3,

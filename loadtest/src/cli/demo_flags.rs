@@ -5,12 +5,13 @@ use std::ffi::OsString;
 use anyhow::{Result, bail};
 
 /// What is available.
-const LONG: [(&str, &str); 19] = [
+const LONG: [(&str, &str); 20] = [
     ("-cp", "--communication-period"),
     ("-lh", "--local-address"),
     ("-aa", "--additional-attributes"),
     ("-ocf", "--old-content-formats"),
     ("-tobj", "--test-objects"),
+    ("-tota", "--test-ota"),
     ("-tFreq", "--time-data-frequency"),
     ("--timeDataFrequency", "--time-data-frequency"),
     ("-cli", "--console"),
@@ -32,11 +33,10 @@ const SESSIONS: &str =
     "a session is kept until it ends; forgetSession in the console lets go of it";
 const SUITES: &str = "all suites there are may be named with -c; none of them is deprecated";
 const BOOTSTRAP: &str = "bootstrap is not available: the device registers at -u directly";
-const PACKAGES: &str = "packages are not stored: without a flag they are accepted and nothing happens, with -tobj the states follow each other";
 const ONE_CLIENT: &str = "there is one CoAP implementation, and the endpoint name is always sent";
 
 /// What comes with other capabilities, and what there is instead.
-const ELSEWHERE: [(&[&str], &str); 6] = [
+const ELSEWHERE: [(&[&str], &str); 5] = [
     (
         &[
             "-b",
@@ -52,7 +52,6 @@ const ELSEWHERE: [(&[&str], &str); 6] = [
         ],
         BOOTSTRAP,
     ),
-    (&["-tota", "--test-ota", "-o", "--ota-folder"], PACKAGES),
     (
         &["-jc", "--use-java-coap", "-nm", "--endpoint-name-mode"],
         ONE_CLIENT,
@@ -113,13 +112,11 @@ mod tests {
 
     #[test]
     fn what_is_not_available_is_refused_with_what_is() {
-        for flag in ["-b", "-r", "-tota", "-msec", "-oc", "-jc"] {
+        for flag in ["-b", "-r", "-msec", "-oc", "-jc"] {
             let error = expand(&format!("loadtest client {flag}"))
                 .unwrap_err()
                 .to_string();
             assert!(error.contains("not available"), "{error}");
         }
-        let error = expand("loadtest client -tota").unwrap_err().to_string();
-        assert!(error.contains("-tobj"), "{error}");
     }
 }

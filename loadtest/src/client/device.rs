@@ -10,12 +10,13 @@ use super::blocks::{Incoming, Outgoing};
 use super::event::{Counters, Event};
 use super::exchange::{OwnRequests, Repeated, message_bytes};
 use super::formats;
-use super::objects;
+use super::objects::{self, PackageInfo, PackageKind};
 use super::observe::Observation;
 use super::operations::Abilities;
 use super::options::{ClientOptions, Version};
 use super::path::Path;
 use super::register::Registration;
+use super::storage::Download;
 use super::tree::{Record, Tree};
 use super::value::Value;
 use crate::coap::Parsed;
@@ -38,6 +39,10 @@ pub struct Device {
     /// Until when a device in queue mode listens.
     pub(super) awake_until: u64,
     pub(super) rng: Rng,
+    /// Packages that are stored and not installed, by kind.
+    pub(super) delivered: [Option<PackageInfo>; 2],
+    /// What is to be fetched.
+    pub(super) downloads: Vec<Download>,
     timers: Vec<(u64, Timer)>,
     outbox: VecDeque<Vec<u8>>,
     next_change: u64,
@@ -56,6 +61,8 @@ pub enum Timer {
     Deregister,
     /// Forget the registration, as a device does that loses power.
     Forget,
+    /// A stored package has been installed.
+    Installed(PackageKind),
 }
 
 /// Events nobody fetched are forgotten beyond this.
@@ -80,6 +87,8 @@ impl Device {
             counters: Counters::default(),
             events: VecDeque::new(),
             awake_until: u64::MAX,
+            delivered: [None, None],
+            downloads: Vec::new(),
             timers: Vec::new(),
             outbox: VecDeque::new(),
             next_change: now + period(&options),
@@ -157,6 +166,22 @@ impl Device {
     /// The next thing that happened.
     pub fn next_event(&mut self) -> Option<Event> {
         self.events.pop_front()
+    }
+
+    /// A package that the device wants to be fetched; what came of it is told to [`Self::fetched`].
+    pub(super) fn take_download(&mut self) -> Option<Download> {
+        self.downloads.pop()
+    }
+
+    /// A package has been fetched, or not.
+    pub(super) fn fetched(
+        &mut self,
+        kind: PackageKind,
+        outcome: Result<Vec<u8>, String>,
+        now: u64,
+    ) {
+        objects::package_fetched(self, kind, outcome, now);
+        self.notify_changes(now);
     }
 
     /// The object tree.
@@ -279,6 +304,7 @@ impl Device {
             Timer::Update => drop(self.update(now)),
             Timer::Deregister => drop(self.deregister(now)),
             Timer::Forget => self.forget_registration(),
+            Timer::Installed(kind) => objects::package_installed(self, kind),
         }
     }
 

@@ -43,6 +43,8 @@ pub enum Event {
     Slept,
     /// Something happened to the DTLS session.
     Session(ConnectionEvent),
+    /// A package was not stored, or not fetched.
+    Package(String),
 }
 
 /// The device's own requests.
@@ -102,6 +104,7 @@ impl fmt::Display for Event {
                 write!(f, "notified {paths} (Observe {sequence})")
             }
             Self::Cancelled { paths } => write!(f, "observation of {paths} ended"),
+            Self::Package(text) => write!(f, "package: {text}"),
             Self::Slept => f.write_str("asleep: a datagram was missed"),
             Self::Session(ConnectionEvent::Established {
                 suite,

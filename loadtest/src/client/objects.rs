@@ -2,6 +2,7 @@
 
 mod behaviour;
 mod packages;
+mod stored;
 
 use std::sync::Arc;
 
@@ -14,6 +15,9 @@ use super::tree::{Content, ObjectModel, Tree, object_models};
 use super::value::Value;
 
 pub use behaviour::{change_values, execute, move_by, reboot, refuse_write, written};
+pub use stored::{
+    PackageInfo, PackageKind, fetched as package_fetched, installed as package_installed,
+};
 
 macro_rules! models {
     ($($name:literal),*) => {
@@ -56,7 +60,8 @@ pub fn initial(options: &ClientOptions, now_seconds: i64, rng: &mut Rng) -> Tree
     }
     let values = common_values(options, now_seconds, rng)
         .into_iter()
-        .chain(fixture_values(options, rng));
+        .chain(fixture_values(options, rng))
+        .chain(installed_values(options));
     for (path, value) in values {
         // What the object's version does not have is not there.
         let _ = path.parse().is_ok_and(|path| tree.set(&path, value));
@@ -247,6 +252,20 @@ fn common_values(options: &ClientOptions, now: i64, rng: &mut Rng) -> Values {
         ("/3303/12/5700", 20.0.into()),
         ("/3303/12/5701", "cel".into()),
     ]
+}
+
+/// What a device that stores its packages was updated to.
+fn installed_values(options: &ClientOptions) -> Values {
+    let running = |kind| stored::running(options.storage.as_deref()?, kind);
+    let mut values = Vec::new();
+    if let Some((title, version)) = running(PackageKind::Firmware) {
+        values.push(("/3/0/3", version.clone().into()));
+        values.extend([("/5/0/6", title.into()), ("/5/0/7", version.into())]);
+    }
+    if let Some((title, version)) = running(PackageKind::Software) {
+        values.extend([("/9/0/0", title.into()), ("/9/0/1", version.into())]);
+    }
+    values
 }
 
 fn fixture_values(options: &ClientOptions, rng: &mut Rng) -> Values {

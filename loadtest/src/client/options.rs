@@ -6,6 +6,7 @@ use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::storage::PackageStorage;
 use super::tree::ObjectModel;
 use crate::dtls::{Login, Trust};
 
@@ -35,6 +36,8 @@ pub enum PackageMode {
     None,
     /// The states follow each other on a timer, as if the package had been stored and installed.
     Simulated,
+    /// The package is checked and stored in [`ClientOptions::storage`], and a URL is fetched.
+    Stored,
 }
 
 /// How a device misbehaves when asked something.
@@ -115,6 +118,8 @@ pub struct ClientOptions {
     pub queue_awake: Option<Duration>,
     pub fixture: Fixture,
     pub packages: PackageMode,
+    /// Where [`PackageMode::Stored`] keeps packages.
+    pub storage: Option<Arc<dyn PackageStorage>>,
     /// Models of further objects, each with one instance.
     pub models: Vec<Arc<ObjectModel>>,
     /// Additional query parameters of the Register, such as `("imei", "1234")`.
@@ -160,6 +165,7 @@ impl ClientOptions {
             queue_awake: None,
             fixture: Fixture::Demo,
             packages: PackageMode::None,
+            storage: None,
             models: Vec::new(),
             additional_attributes: Vec::new(),
             position: None,

@@ -102,7 +102,7 @@ impl Device {
             Effect::None => {}
             Effect::Written(records) => {
                 self.dirty = true;
-                objects::written(self, &records, now);
+                objects::written(self, &records, now)?;
             }
             Effect::Instances => {
                 self.dirty = true;

@@ -4,7 +4,7 @@ use std::io;
 use std::net::SocketAddr;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
-use std::thread::{self, JoinHandle};
+use std::thread::{self, JoinHandle, Scope};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use coap_lite::ResponseType;
@@ -18,6 +18,7 @@ use super::options::{ClientOptions, Fault};
 use super::path::{Path, PathError};
 use super::register::{Registration, SendError};
 use super::request::Kind;
+use super::storage;
 use super::value::Value;
 
 /// Longest sleep of the thread: so late may a timer be.
@@ -95,7 +96,9 @@ impl Client {
         let of_thread = Arc::clone(&shared);
         let thread = thread::Builder::new()
             .name("simulated device".to_owned())
-            .spawn(move || of_thread.run(&mut watch))?;
+            .spawn(move || {
+                thread::scope(|scope| of_thread.run(scope, &mut watch));
+            })?;
         Ok(Self {
             shared,
             thread: Some(thread),
@@ -344,7 +347,7 @@ impl Shared {
         result
     }
 
-    fn run(&self, watch: &mut dyn FnMut(&Event)) {
+    fn run<'a>(&'a self, scope: &'a Scope<'a, '_>, watch: &mut dyn FnMut(&Event)) {
         let mut buffer = vec![0; 65_536];
         while !self.ends.load(Ordering::Relaxed) {
             let mut device = self.device();
@@ -359,7 +362,16 @@ impl Shared {
             }
             let events: Vec<Event> = std::iter::from_fn(|| device.next_event()).collect();
             let due = Duration::from_millis(device.next_wake().saturating_sub(now));
+            let download = device.take_download();
+            let largest = device.options().largest_body;
             drop(device);
+            if let Some(download) = download {
+                // What comes in meanwhile is answered meanwhile.
+                scope.spawn(move || {
+                    let outcome = storage::download(&download.url, largest, &self.ends);
+                    self.act(|device, now| device.fetched(download.kind, outcome, now));
+                });
+            }
             events.iter().for_each(&mut *watch);
             if events
                 .iter()

@@ -3,7 +3,7 @@
 use std::collections::VecDeque;
 use std::sync::Arc;
 
-use super::outbox::Outbox;
+use super::outbox::Sink;
 use crate::clock::Micros;
 use crate::dtls::{
     Connector, Handshake, HandshakeError, Progress, Protector, Received, Session, records,
@@ -113,6 +113,12 @@ impl Links {
         matches!(link, None | Some(Link::Up(_)))
     }
 
+    /// Whether device `index` has no session and none is being made.
+    pub fn is_down(&self, index: u32) -> bool {
+        let link = self.secure.as_ref().map(|s| &s.links[index as usize]);
+        matches!(link, Some(Link::Down | Link::Closed))
+    }
+
     /// Device `index` wants a session, and is given one as soon as there is room: [`Self::start`].
     pub fn want(&mut self, index: u32) {
         if let Some(secure) = &mut self.secure {
@@ -135,7 +141,7 @@ impl Links {
         &mut self,
         now: Micros,
         id: impl FnOnce(u32) -> (String, u32),
-        out: &mut Outbox,
+        out: &mut impl Sink,
     ) -> Option<(u32, Outcome)> {
         if self.next_start()? > now {
             return None;
@@ -168,7 +174,7 @@ impl Links {
     }
 
     /// The time-out of a handshake may have come.
-    pub fn poll(&mut self, index: u32, now: Micros, out: &mut Outbox) -> Outcome {
+    pub fn poll(&mut self, index: u32, now: Micros, out: &mut impl Sink) -> Outcome {
         match &mut self.secure {
             Some(secure) => secure.poll(index, now, out),
             None => Outcome::Nothing,
@@ -183,7 +189,7 @@ impl Links {
         now: Micros,
         messages: &mut Vec<Vec<u8>>,
         counts: &mut Counts,
-        out: &mut Outbox,
+        out: &mut impl Sink,
     ) -> Outcome {
         let Some(secure) = &mut self.secure else {
             return Outcome::Nothing;
@@ -230,7 +236,12 @@ impl Links {
     }
 
     /// Puts a message of device `index` in; `write` appends its bytes. Without a session it is lost; false then.
-    pub fn put(&mut self, index: u32, out: &mut Outbox, write: impl FnOnce(&mut Vec<u8>)) -> bool {
+    pub fn put(
+        &mut self,
+        index: u32,
+        out: &mut impl Sink,
+        write: impl FnOnce(&mut Vec<u8>),
+    ) -> bool {
         let Some(secure) = &mut self.secure else {
             out.put(index, write);
             return true;
@@ -256,7 +267,7 @@ impl Links {
     }
 
     /// Ends a session.
-    pub fn close(&mut self, index: u32, out: &mut Outbox) {
+    pub fn close(&mut self, index: u32, out: &mut impl Sink) {
         let Some(secure) = &mut self.secure else {
             return;
         };
@@ -295,7 +306,7 @@ impl Secure {
         self.connector.start(&login, own, resume, now)
     }
 
-    fn poll(&mut self, index: u32, now: Micros, out: &mut Outbox) -> Outcome {
+    fn poll(&mut self, index: u32, now: Micros, out: &mut impl Sink) -> Outcome {
         let Link::Handshaking(handshake) = &mut self.links[index as usize] else {
             return Outcome::Nothing;
         };
@@ -303,7 +314,7 @@ impl Secure {
         self.follow(index, progress, out)
     }
 
-    fn follow(&mut self, index: u32, progress: Progress, out: &mut Outbox) -> Outcome {
+    fn follow(&mut self, index: u32, progress: Progress, out: &mut impl Sink) -> Outcome {
         self.send(index, out);
         match progress {
             Progress::Continue => match &self.links[index as usize] {
@@ -331,7 +342,7 @@ impl Secure {
         }
     }
 
-    fn send(&mut self, index: u32, out: &mut Outbox) {
+    fn send(&mut self, index: u32, out: &mut impl Sink) {
         for datagram in self.datagrams.drain(..) {
             out.put(index, |arena| arena.extend_from_slice(&datagram));
         }

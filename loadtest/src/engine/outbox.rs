@@ -23,8 +23,20 @@ struct Lane {
     datagrams: Vec<OutDatagram>,
 }
 
+/// Where datagrams of devices go.
+pub trait Sink {
+    /// Takes a datagram of device `index` to the server; `write` appends its bytes.
+    fn put(&mut self, index: u32, write: impl FnOnce(&mut Vec<u8>));
+}
+
 /// Datagrams handed to the kernel in one call.
 const BATCH: usize = 64;
+
+impl Sink for Outbox {
+    fn put(&mut self, index: u32, write: impl FnOnce(&mut Vec<u8>)) {
+        Self::put(self, index, write);
+    }
+}
 
 impl Outbox {
     /// For datagrams to `server` over `sockets` sockets.
@@ -41,8 +53,13 @@ impl Outbox {
         }
     }
 
-    /// Puts a datagram of device `index` in; `write` appends its bytes.
+    /// Puts a datagram of device `index` to the server in; `write` appends its bytes.
     pub fn put(&mut self, index: u32, write: impl FnOnce(&mut Vec<u8>)) {
+        self.put_to(self.server, index, write);
+    }
+
+    /// Puts a datagram of device `index` to somebody in.
+    pub fn put_to(&mut self, peer: PeerAddr, index: u32, write: impl FnOnce(&mut Vec<u8>)) {
         let (socket, local) = self.addresses.place(index);
         let socket = socket + self.half_of(index);
         let lane = &mut self.lanes[socket as usize];
@@ -53,7 +70,7 @@ impl Outbox {
         write(&mut lane.arena);
         let len = lane.arena.len() - start;
         lane.datagrams.push(OutDatagram {
-            peer: self.server,
+            peer,
             local,
             start: start as u32,
             len: len as u32,

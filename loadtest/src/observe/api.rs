@@ -141,7 +141,7 @@ impl Connection {
         method: Method,
         path: &str,
         content_type: &str,
-        body: String,
+        body: impl Into<Bytes>,
     ) -> Result<String, ApiError> {
         let response = self.send(method, path, content_type, body).await?;
         let collected = response.into_body().collect().await;
@@ -158,9 +158,9 @@ impl Connection {
         method: Method,
         path: &str,
         content_type: &str,
-        body: String,
+        body: impl Into<Bytes>,
     ) -> Result<Response<Incoming>, ApiError> {
-        let body = Bytes::from(body);
+        let body = body.into();
         // A server closes what was idle for a while, possibly while a request is on its way there.
         if self.sender.ready().await.is_err() {
             *self = self.api.connect().await?;

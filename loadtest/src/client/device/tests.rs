@@ -3,6 +3,7 @@
 mod manage;
 mod observe;
 mod register;
+mod stored;
 mod transfer;
 
 use coap_lite::{CoapOption, MessageClass, MessageType, Packet, RequestType, ResponseType};

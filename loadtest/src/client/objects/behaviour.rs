@@ -131,7 +131,11 @@ pub fn reboot(device: &mut Device, now: u64) {
 }
 
 /// What follows from a Write.
-pub fn written(device: &mut Device, records: &[Record], now: u64) {
+///
+/// # Errors
+///
+/// The response in the negative case, for a package that cannot be stored.
+pub fn written(device: &mut Device, records: &[Record], now: u64) -> Result<(), Refusal> {
     for record in records {
         match (record.path.ids(), &record.value) {
             ([1, _, 1], Some(value)) => {
@@ -142,11 +146,12 @@ pub fn written(device: &mut Device, records: &[Record], now: u64) {
                     .into_iter()
                     .for_each(|seconds| device.change_lifetime(seconds));
             }
-            ([5, 0, 0 | 1], Some(value)) => packages::firmware_written(device, value, now),
-            ([9, 0, 2 | 3], Some(_)) => packages::software_written(device, now),
+            ([5, 0, 0 | 1], Some(value)) => packages::firmware_written(device, value, now)?,
+            ([9, 0, 2 | 3], Some(value)) => packages::software_written(device, value, now)?,
             _ => {}
         }
     }
+    Ok(())
 }
 
 /// Moves the location by degrees of latitude and longitude.

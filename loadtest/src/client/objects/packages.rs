@@ -1,5 +1,6 @@
-//! Firmware and software packages, simulated: states follow each other on a timer, nothing is stored.
+//! Firmware and software packages: states that follow each other on a timer, and what goes to [`stored`].
 
+use super::stored::{self, PackageKind};
 use crate::client::device::{Device, Timer};
 use crate::client::operations::Arguments;
 use crate::client::options::PackageMode;
@@ -38,13 +39,31 @@ fn steps(device: &mut Device, now: u64, steps: &[(u64, &'static str, i64)]) {
 }
 
 /// A package or its address was written. An empty one resets the state (OMA LwM2M Core, Firmware Update).
-pub fn firmware_written(device: &mut Device, value: &Value, now: u64) {
+///
+/// # Errors
+///
+/// 4.00 when a package is to be stored and cannot be.
+pub fn firmware_written(device: &mut Device, value: &Value, now: u64) -> Result<(), Refusal> {
     let reset = matches!(value, Value::Opaque(bytes) if bytes.is_empty() || bytes == &[0])
         || matches!(value, Value::Text(text) if text.is_empty());
     if reset {
         steps(device, now, &[(0, "/5/0/3", 0), (0, "/5/0/5", 0)]);
     } else if device.options().packages == PackageMode::Simulated {
         steps(device, now, &[(1, "/5/0/3", 1), (2, "/5/0/3", 2)]);
+    } else if device.options().packages == PackageMode::Stored {
+        return store(device, PackageKind::Firmware, value, now);
+    }
+    Ok(())
+}
+
+fn store(device: &mut Device, kind: PackageKind, value: &Value, now: u64) -> Result<(), Refusal> {
+    match value {
+        Value::Opaque(bytes) => stored::take(device, kind, bytes, now),
+        Value::Text(url) => {
+            stored::fetch(device, kind, url, now);
+            Ok(())
+        }
+        _ => Ok(()),
     }
 }
 
@@ -71,11 +90,19 @@ pub fn install_firmware(device: &mut Device, now: u64) -> Result<(), Refusal> {
         (3, "/5/0/5", 0),
     ];
     steps(device, now, &done);
+    device.schedule(now + 2 * STEP_MS, Timer::Installed(PackageKind::Firmware));
     Ok(())
 }
 
 /// A software package or its address was written.
-pub fn software_written(device: &mut Device, now: u64) {
+///
+/// # Errors
+///
+/// 4.00 when a package is to be stored and cannot be.
+pub fn software_written(device: &mut Device, value: &Value, now: u64) -> Result<(), Refusal> {
+    if device.options().packages == PackageMode::Stored {
+        return store(device, PackageKind::Software, value, now);
+    }
     if device.options().packages == PackageMode::Simulated {
         let delivered = [
             (1, "/9/0/7", 1),
@@ -86,6 +113,7 @@ pub fn software_written(device: &mut Device, now: u64) {
         ];
         steps(device, now, &delivered);
     }
+    Ok(())
 }
 
 /// Execute 9/0/4.
@@ -111,6 +139,7 @@ pub fn install_software(device: &mut Device, now: u64) -> Result<(), Refusal> {
         (3, "/9/0/9", 0),
     ];
     steps(device, now, &done);
+    device.schedule(now + 2 * STEP_MS, Timer::Installed(PackageKind::Software));
     Ok(())
 }
 
@@ -119,5 +148,7 @@ pub fn uninstall_software(device: &mut Device, arguments: &Arguments) {
     if arguments.iter().any(|(digit, _)| *digit == 1) {
         device.put("/9/0/7", 0.into());
         device.put("/9/0/9", 0.into());
+    } else {
+        stored::delete(device, PackageKind::Software);
     }
 }
