@@ -7,6 +7,7 @@ use coap_lite::{MessageClass, MessageType, Packet};
 use fastrand::Rng;
 
 use super::blocks::{Incoming, Outgoing};
+use super::bootstrap::Stage;
 use super::event::{Counters, Event};
 use super::exchange::{OwnRequests, Repeated, message_bytes};
 use super::formats;
@@ -38,6 +39,9 @@ pub struct Device {
     /// Until when a device in queue mode listens.
     pub(super) awake_until: u64,
     pub(super) rng: Rng,
+    pub(super) stage: Stage,
+    /// Registers that failed since one was taken.
+    pub(super) registers_failed: u32,
     timers: Vec<(u64, Timer)>,
     outbox: VecDeque<Vec<u8>>,
     next_change: u64,
@@ -54,6 +58,8 @@ pub enum Timer {
     Register,
     Update,
     Deregister,
+    /// Leave the server, if there is one, and bootstrap.
+    Bootstrap,
     /// Forget the registration, as a device does that loses power.
     Forget,
 }
@@ -62,7 +68,7 @@ pub enum Timer {
 const EVENTS: usize = 1_000;
 
 impl Device {
-    /// A device that has just been switched on and registers at once.
+    /// A device that has just been switched on and registers, or bootstraps, at once.
     #[must_use]
     pub fn new(options: ClientOptions, now: u64) -> Self {
         let mut rng = options.seed.map_or_else(Rng::new, Rng::with_seed);
@@ -80,6 +86,8 @@ impl Device {
             counters: Counters::default(),
             events: VecDeque::new(),
             awake_until: u64::MAX,
+            stage: Stage::default(),
+            registers_failed: 0,
             timers: Vec::new(),
             outbox: VecDeque::new(),
             next_change: now + period(&options),
@@ -90,7 +98,9 @@ impl Device {
             tree,
             rng,
         };
-        device.schedule(now, Timer::Register);
+        let first = device.options.bootstrap.as_ref().filter(|b| b.first);
+        let timer = first.map_or(Timer::Register, |_| Timer::Bootstrap);
+        device.schedule(now, timer);
         device
     }
 
@@ -128,6 +138,7 @@ impl Device {
             self.next_change = now + period(&self.options);
             objects::change_values(self, now);
         }
+        self.watch_stage(now);
         self.keep_registered(now);
         self.drive_own_requests(now);
         self.notify_changes(now);
@@ -143,6 +154,7 @@ impl Device {
             .chain([
                 self.next_change,
                 self.registration.next_step(),
+                self.next_stage_step(),
                 self.own.next_step(),
             ])
             .min()
@@ -278,6 +290,7 @@ impl Device {
             Timer::Register => self.register(now),
             Timer::Update => drop(self.update(now)),
             Timer::Deregister => drop(self.deregister(now)),
+            Timer::Bootstrap => drop(self.bootstrap(now)),
             Timer::Forget => self.forget_registration(),
         }
     }
