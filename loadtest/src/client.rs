@@ -46,7 +46,9 @@ pub use bootstrap::{Account, AccountError};
 pub use device::{Device, Timer};
 pub use event::{Counters, Event, Own, dotted};
 pub use operations::parse_arguments;
-pub use options::{BootstrapOptions, ClientOptions, ClientSecurity, Fault, Fixture, PackageMode, Version};
+pub use options::{
+    BootstrapOptions, ClientOptions, ClientSecurity, Fault, Fixture, PackageMode, Version,
+};
 pub use path::{Path, PathError};
 pub use register::{Registration, SendError};
 pub use request::Kind;

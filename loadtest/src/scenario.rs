@@ -1,5 +1,6 @@
 //! What a run does: fleets, phases, thresholds. From a TOML file, from flags, or both.
 
+mod bootstrap;
 mod timeline;
 mod unknown_key;
 
@@ -12,6 +13,7 @@ use crate::fleet::MAX_OBJECTS;
 use crate::security::{self, SecurityMode, SecuritySettings};
 use unknown_key::nearest_hint;
 
+pub use bootstrap::BootstrapSettings;
 pub use unknown_key::nearest;
 
 /// A run.
@@ -36,6 +38,8 @@ pub struct Scenario {
     pub thresholds: Vec<String>,
     /// How devices secure what they send.
     pub security: SecuritySettings,
+    /// Devices bootstrap at the server, and register where they are told.
+    pub bootstrap: Option<BootstrapSettings>,
     /// The devices.
     pub fleets: Vec<FleetSettings>,
     /// What happens, one after the other.
@@ -120,6 +124,7 @@ impl Default for Scenario {
             grace: 5.0,
             thresholds: Vec::new(),
             security: SecuritySettings::default(),
+            bootstrap: None,
             fleets: vec![FleetSettings::default()],
             phases: vec![
                 Phase::Register { rate: 1_000.0 },
@@ -248,6 +253,13 @@ impl Scenario {
         security::check(&self.security)?;
         self.fleets.iter().try_for_each(FleetSettings::check)?;
         self.phases.iter().try_for_each(Phase::check)?;
+        let is_told = matches!(self.security.mode, SecurityMode::None | SecurityMode::Psk);
+        within(
+            "security.mode",
+            "\"rpk\" or \"x509\"",
+            self.bootstrap.is_none() || is_told,
+            "\"none\" or \"psk\" with [bootstrap]",
+        )?;
         let reconnects = |phase: &Phase| matches!(phase, Phase::Reconnect { .. });
         within(
             "phase \"reconnect\"",
@@ -392,6 +404,11 @@ mod tests {
                 "line 2",
             ),
             (
+                "[bootstrap]\nformat = \"senml_json\"",
+                "senml-json",
+                "line 2",
+            ),
+            (
                 "[[phases]]\nkind = \"holt\"\nduration = 1",
                 "hold",
                 "line 2",
@@ -414,6 +431,8 @@ mod tests {
             "dtls-psk",
             "dtls-rebind",
             "handshake-storm",
+            "bootstrap",
+            "bootstrap-psk",
         ] {
             let path = Path::new(env!("CARGO_MANIFEST_DIR")).join(format!("scenarios/{name}.toml"));
             let scenario = Scenario::load(&path).unwrap();

@@ -122,7 +122,11 @@ impl ClientArgs {
         say(&format!(
             "{} {} at {}://{}",
             options.endpoint,
-            if is_bootstrapped { "bootstraps" } else { "registers" },
+            if is_bootstrapped {
+                "bootstraps"
+            } else {
+                "registers"
+            },
             options.security.as_ref().map_or("coap", |_| "coaps"),
             options.server
         ));

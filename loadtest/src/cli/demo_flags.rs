@@ -95,9 +95,9 @@ mod tests {
 
     #[test]
     fn flags_of_several_letters_are_understood_for_the_client_only() {
-        let line = expand("loadtest client -u localhost -tFreq 3 -cli -pos=1:2 -lw_b -u_b a:1").unwrap();
-        let wanted =
-            "loadtest client -u localhost --time-data-frequency 3 --console --position=1:2 --lwm2m-and-bootstrap --bootstrap-url a:1";
+        let line =
+            expand("loadtest client -u localhost -tFreq 3 -cli -pos=1:2 -lw_b -u_b a:1").unwrap();
+        let wanted = "loadtest client -u localhost --time-data-frequency 3 --console --position=1:2 --lwm2m-and-bootstrap --bootstrap-url a:1";
         assert_eq!(line, wanted.split(' ').collect::<Vec<_>>());
         assert_eq!(
             expand("loadtest run -cp").unwrap(),

@@ -24,8 +24,8 @@ use super::value::Value;
 
 pub use account::{Account, AccountError, Mode, bootstrap_account, server_accounts};
 pub(super) use account::{factory_values, login};
-pub(super) use stage::add_factory_accounts;
 pub use stage::Stage;
+pub(super) use stage::add_factory_accounts;
 
 /// The Security, the Server and the Device object.
 pub const SECURITY: u16 = 0;
@@ -81,7 +81,11 @@ pub fn perform(
 pub fn abilities(version: Version) -> Abilities {
     Abilities {
         version,
-        formats: [&[formats::TEXT, formats::OPAQUE], formats::announced(version)].concat(),
+        formats: [
+            &[formats::TEXT, formats::OPAQUE],
+            formats::announced(version),
+        ]
+        .concat(),
         fixture: Fixture::Demo,
     }
 }

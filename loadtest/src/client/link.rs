@@ -155,7 +155,9 @@ fn address(host: &str, is_v4: bool) -> io::Result<SocketAddr> {
     let addresses: Vec<SocketAddr> = host.to_socket_addrs()?.collect();
     let chosen = addresses.iter().find(|a| a.is_ipv4() == is_v4);
     let chosen = chosen.or(addresses.first());
-    chosen.copied().ok_or_else(|| io::ErrorKind::NotFound.into())
+    chosen
+        .copied()
+        .ok_or_else(|| io::ErrorKind::NotFound.into())
 }
 
 fn secured(security: &ClientSecurity) -> io::Result<Connection> {

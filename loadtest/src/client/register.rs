@@ -322,7 +322,10 @@ impl Device {
     }
 
     pub(super) fn own_request_done(&mut self, request: &OwnRequest, packet: &Packet, now: u64) {
-        let taken = matches!(packet.header.code, MessageClass::Response(ResponseType::Changed));
+        let taken = matches!(
+            packet.header.code,
+            MessageClass::Response(ResponseType::Changed)
+        );
         self.stage_goes_on(request.own, taken, now);
         match request.own {
             Own::Register => {

@@ -225,7 +225,8 @@ pub fn login(
         }
     }
     match account.mode {
-        _ if account.server_key.is_empty() || matches!(security.trust, Trust::Certificate { .. }) => {}
+        _ if account.server_key.is_empty()
+            || matches!(security.trust, Trust::Certificate { .. }) => {}
         Mode::RawPublicKey => {
             let key = PKey::public_key_from_der(&account.server_key);
             let key = key.map_err(|error| format!("the server's public key: {error}"))?;

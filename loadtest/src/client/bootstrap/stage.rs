@@ -3,9 +3,9 @@
 use coap_lite::RequestType;
 
 use super::{Account, Done, Mode, bootstrap_account, perform, server_accounts};
+use crate::client::blocks::{Incoming, Outgoing};
 use crate::client::device::{Device, Timer};
 use crate::client::event::{Event, Own};
-use crate::client::blocks::{Incoming, Outgoing};
 use crate::client::exchange::{OwnRequest, Repeated};
 use crate::client::options::Version;
 use crate::client::path::Path;
@@ -190,9 +190,7 @@ impl Device {
     }
 
     fn request_bootstrap(&mut self, now: u64) {
-        self.stage = Stage::Bootstrapping {
-            until: u64::MAX,
-        };
+        self.stage = Stage::Bootstrapping { until: u64::MAX };
         let options = self.options.bootstrap.as_ref();
         let mut query = vec![format!("ep={}", self.options.endpoint)];
         if let Some(format) = options.and_then(|o| o.format)
@@ -237,7 +235,6 @@ fn account_uri(account: &Account) -> String {
     format!("{scheme}://{}", account.address)
 }
 
-
 /// Adds what a device knows from the factory: the Security object with the account of its bootstrap server, and of the
 /// LwM2M server, if it has one.
 pub(in crate::client) fn add_factory_accounts(
@@ -253,7 +250,10 @@ pub(in crate::client) fn add_factory_accounts(
         true => format!("coaps://{address}"),
         false => format!("coap://{address}"),
     };
-    let mut put = |instance, security: Option<&crate::client::ClientSecurity>, address, more: [(u16, Value); 2]| {
+    let mut put = |instance,
+                   security: Option<&crate::client::ClientSecurity>,
+                   address,
+                   more: [(u16, Value); 2]| {
         // Keys that OpenSSL cannot write were not read either.
         let values = super::factory_values(&uri(address, security.is_some()), security);
         for (resource, value) in values.unwrap_or_default().into_iter().chain(more) {
@@ -261,7 +261,12 @@ pub(in crate::client) fn add_factory_accounts(
         }
     };
     let of_bootstrap = [(1, true.into()), (11, 0.into())];
-    put(0, bootstrap.security.as_ref(), bootstrap.server, of_bootstrap);
+    put(
+        0,
+        bootstrap.security.as_ref(),
+        bootstrap.server,
+        of_bootstrap,
+    );
     if !bootstrap.first {
         let of_server = [(1, false.into()), (10, 123.into())];
         put(1, options.security.as_ref(), options.server, of_server);
