@@ -81,6 +81,8 @@ pub struct Report {
     pub unmatched: u64,
     /// Datagrams from elsewhere, or for no device.
     pub foreign: u64,
+    /// Bootstraps that the server was too busy for and asked to try again later (5.03).
+    pub bootstraps_put_off: u64,
     /// DTLS sessions and addresses.
     pub sessions: SessionsReport,
     /// Failures by operation and kind, such as `update.4.04`.
@@ -233,6 +235,7 @@ impl Report {
             malformed: counts.malformed,
             unmatched: counts.unmatched,
             foreign: counts.foreign,
+            bootstraps_put_off: counts.put_off,
             sessions: SessionsReport {
                 handshakes: counts.ok[Operation::Handshake as usize],
                 resumed: counts.resumed,

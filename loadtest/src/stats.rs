@@ -124,6 +124,8 @@ pub struct Counts {
     pub rebinds: u64,
     /// Datagrams that came to an address that a device had before.
     pub to_old_address: u64,
+    /// Bootstraps that a busy server asked to try again later.
+    pub put_off: u64,
 }
 
 /// A start that comes this long after its intended time is late.
@@ -298,6 +300,7 @@ impl Counts {
         self.records_dropped += other.records_dropped;
         self.rebinds += other.rebinds;
         self.to_old_address += other.to_old_address;
+        self.put_off += other.put_off;
     }
 
     /// Operations that ended, in whatever way.

@@ -254,6 +254,10 @@ impl Simulation {
         if device.doing == Doing::Handshake {
             return self.handshake_time_out(index, now, out);
         }
+        if device.doing == Doing::Bootstrap && self.bootstraps_again(index, now, out) {
+            return;
+        }
+        let device = &mut self.devices[index as usize];
         match device.exchange.time_out(tick) {
             OnTimeout::Retransmit => {
                 self.calendar

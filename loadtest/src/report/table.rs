@@ -144,6 +144,10 @@ fn push_ends(report: &Report, lines: &mut Vec<String>) {
         (report.malformed, "datagrams were no CoAP"),
         (report.unmatched, "messages belonged to nothing"),
         (report.foreign, "datagrams came from elsewhere"),
+        (
+            report.bootstraps_put_off,
+            "bootstraps were put off by a busy server (5.03)",
+        ),
         (report.sessions.resumed, "handshakes resumed a session"),
         (report.sessions.closed, "sessions were ended by the server"),
         (

@@ -255,3 +255,58 @@ fn a_write_of_an_instance_replaces_it() {
         Some(&Value::Integer(7))
     );
 }
+
+#[test]
+fn keys_of_every_kind_go_into_an_account_and_come_out_of_it() {
+    use openssl::pkey::PKey;
+
+    use crate::client::ClientSecurity;
+    use crate::dtls::{Login, Trust, double};
+
+    let key = double::new_key();
+    let certificate = double::certificate("device", &key);
+    let public = key.public_key_to_der().unwrap();
+    let trust = Trust::PublicKey(PKey::public_key_from_der(&public).unwrap());
+    for (login, trust) in [
+        (Login::RawPublicKey(key.clone()), trust),
+        (
+            Login::Certificate {
+                certificate: certificate.clone(),
+                issuers: Vec::new(),
+                key: key.clone(),
+            },
+            Trust::Certificate {
+                usage: 3,
+                certificate,
+                anchors: Vec::new(),
+            },
+        ),
+    ] {
+        let mut security = ClientSecurity::new(login.clone());
+        security.trust = trust.clone();
+        let mut tree = blank_tree(URI);
+        let values = factory_values("coaps://h:1", Some(&security)).unwrap();
+        for (resource, value) in values {
+            assert!(tree.set(&Path::new(&[SECURITY, 0, resource]), value));
+        }
+        let account = bootstrap_account(&tree).unwrap();
+        let read = super::login(&account, None).unwrap().unwrap();
+        assert_eq!(read.login.mode(), login.mode());
+        match (read.login, read.trust, trust) {
+            (Login::RawPublicKey(own), Trust::PublicKey(server), Trust::PublicKey(told)) => {
+                assert!(own.public_eq(&key) && server.public_eq(&told));
+            }
+            (
+                Login::Certificate { key: own, .. },
+                Trust::Certificate { certificate, .. },
+                Trust::Certificate {
+                    certificate: told, ..
+                },
+            ) => {
+                assert!(own.public_eq(&key));
+                assert_eq!(certificate.to_der().unwrap(), told.to_der().unwrap());
+            }
+            _ => panic!("another kind of trust"),
+        }
+    }
+}

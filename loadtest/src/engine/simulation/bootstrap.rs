@@ -17,7 +17,7 @@ use crate::client::refusal::Refusal;
 use crate::client::request::{Answer, Request};
 use crate::client::tree::Tree;
 use crate::clock::{Micros, Ticks};
-use crate::coap::{Message, Parsed, append};
+use crate::coap::{Exchange, Message, Parsed, append};
 use crate::device::State;
 use crate::engine::calendar::Due;
 use crate::engine::links::ToldKey;
@@ -67,6 +67,8 @@ struct Session {
     answered: Option<(u16, Vec<u8>)>,
     pack: Vec<u8>,
     next_block: Option<Block>,
+    /// Whether the server has asked to be left alone for a while.
+    put_off: bool,
 }
 
 /// A server's number in the outbox, and the key for it.
@@ -77,6 +79,10 @@ const REGISTERS: usize = 256;
 /// Bodies of the server that are longer are refused.
 const LARGEST_BODY: usize = 64 << 10;
 const BLOCK: usize = 1_024;
+/// Code 5.03.
+const UNAVAILABLE: MessageClass = MessageClass::Response(ResponseType::ServiceUnavailable);
+/// Seconds that a device waits after 5.03: what Max-Age says (60 by default, RFC 7252 §5.9.3.4), at most this.
+const LONGEST_WAIT_S: u32 = 60;
 
 impl Bootstrap {
     /// For `count` devices that know `server` as their bootstrap server. `resolve` finds the address of a server that
@@ -139,6 +145,7 @@ impl Bootstrap {
                 answered: None,
                 pack: Vec::new(),
                 next_block: None,
+                put_off: false,
             })
         })
     }
@@ -339,6 +346,10 @@ impl Simulation {
         };
         let code = response.packet.header.code;
         let outcome = match code {
+            UNAVAILABLE => {
+                let wait = response.uint(CoapOption::MaxAge).unwrap_or(LONGEST_WAIT_S);
+                return self.put_bootstrap_off(index, wait, now);
+            }
             MessageClass::Response(ResponseType::Changed) if !bootstrap.settings.pack => {
                 let device = &mut self.devices[index as usize];
                 device.exchange.postpone(self.clock.tick(now), &self.timing);
@@ -356,7 +367,7 @@ impl Simulation {
                         ..block
                     });
                     if session.pack.len() <= LARGEST_BODY {
-                        return self.ask_for_more(index, now, out);
+                        return self.ask_again(index, now, out);
                     }
                 }
                 self.take_pack(index, response, out)
@@ -410,13 +421,37 @@ impl Simulation {
         out.go(index, server);
     }
 
-    fn ask_for_more(&mut self, index: u32, now: Micros, out: &mut Outbox) {
+    /// The time-out of device `index` has come; whether it was one that the server had asked for.
+    pub(super) fn bootstraps_again(&mut self, index: u32, now: Micros, out: &mut Outbox) -> bool {
+        let bootstrap = self.bootstrap.as_mut();
+        let session = bootstrap.and_then(|bootstrap| bootstrap.sessions.get_mut(&index));
+        let put_off = session.is_some_and(|session| std::mem::take(&mut session.put_off));
+        if put_off {
+            self.ask_again(index, now, out);
+        }
+        put_off
+    }
+
+    /// The server is too busy: the device asks again after `wait` seconds and up to a quarter more.
+    fn put_bootstrap_off(&mut self, index: u32, wait: u32, now: Micros) {
+        if let Some(bootstrap) = &mut self.bootstrap {
+            bootstrap.session(index).put_off = true;
+        }
+        self.stats.counts.put_off += 1;
+        let millis = u64::from(wait.clamp(1, LONGEST_WAIT_S)) * 1_000;
+        let millis = millis + self.rng.u64(..=millis / 4);
+        let deadline = self.clock.tick(now) + self.clock.ticks_in_millis(millis);
+        self.devices[index as usize].exchange.deadline = deadline;
+        self.calendar.enter(deadline, index, Due::Timeout);
+    }
+
+    /// Makes the Bootstrap-Request, or that for the next block of a pack, as a new one.
+    fn ask_again(&mut self, index: u32, now: Micros, out: &mut Outbox) {
         let tick = self.clock.tick(now);
         let device = &mut self.devices[index as usize];
         let intended = device.exchange.intended;
         let mid = device.take_mid();
-        device.exchange =
-            crate::coap::Exchange::start(mid, intended, tick, &self.timing, &mut self.rng);
+        device.exchange = Exchange::start(mid, intended, tick, &self.timing, &mut self.rng);
         self.calendar
             .enter(device.exchange.deadline, index, Due::Timeout);
         self.write_current(index, out);
