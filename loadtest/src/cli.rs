@@ -99,6 +99,9 @@ struct RunArgs {
     /// Microseconds of a tick: everything happens at a multiple of it.
     #[arg(long, value_name = "MICROSECONDS")]
     tick_us: Option<u32>,
+    /// Devices bootstrap at the server, and register where they are told.
+    #[arg(long)]
+    bootstrap: bool,
     #[command(flatten)]
     security: security::SecurityArgs,
     /// Leave the devices registered.
@@ -209,6 +212,9 @@ impl RunArgs {
         set(&mut scenario.tick_us, self.tick_us);
         scenario.thresholds.extend(self.thresholds.iter().cloned());
         self.security.apply(&mut scenario.security);
+        if self.bootstrap {
+            scenario.bootstrap.get_or_insert_default();
+        }
         for fleet in &mut scenario.fleets {
             set(&mut fleet.update_every, self.update_every);
             set(&mut fleet.notify_every, self.notify_every);

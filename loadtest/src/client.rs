@@ -1,8 +1,8 @@
 //! A whole simulated LwM2M device, for tests and for people: objects, every operation and format, observations, Send.
 //!
 //! [`Client`] runs one on a UDP socket of its own, in a thread of its own; [`Device`] is the same without input and
-//! output. It shares no code with the server, nor with the fleets of `loadtest run`, which know a dozen resources and
-//! cost little.
+//! output. It shares no code with the server, nor, but for what bootstrap servers do to it, with the fleets of
+//! `loadtest run`, which know a dozen resources and cost little.
 //!
 //! ```no_run
 //! use std::time::Duration;
@@ -19,7 +19,8 @@
 //! ```
 
 mod attributes;
-mod blocks;
+pub(crate) mod blocks;
+pub(crate) mod bootstrap;
 
 pub mod console;
 mod device;
@@ -30,22 +31,25 @@ mod link;
 mod local;
 mod objects;
 mod observe;
-mod operations;
+pub(crate) mod operations;
 mod options;
 mod path;
-mod refusal;
+pub(crate) mod refusal;
 mod register;
-mod request;
+pub(crate) mod request;
 mod respond;
 mod runtime;
 mod storage;
-mod tree;
+pub(crate) mod tree;
 mod value;
 
+pub use bootstrap::{Account, AccountError};
 pub use device::{Device, Timer};
 pub use event::{Counters, Event, Own, dotted};
 pub use operations::parse_arguments;
-pub use options::{ClientOptions, ClientSecurity, Fault, Fixture, PackageMode, Version};
+pub use options::{
+    BootstrapOptions, ClientOptions, ClientSecurity, Fault, Fixture, PackageMode, Version,
+};
 pub use path::{Path, PathError};
 pub use register::{Registration, SendError};
 pub use request::Kind;

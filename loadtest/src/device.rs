@@ -74,6 +74,8 @@ pub enum Doing {
     Nothing,
     /// No message but a DTLS handshake, or the wait for one.
     Handshake,
+    /// Bootstrap-Request, and what the bootstrap server does then.
+    Bootstrap,
     /// Register.
     Register,
     /// Registration update.
@@ -87,7 +89,9 @@ pub enum Doing {
 /// Operations that wait for the exchange under way.
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
 pub struct Queued {
-    /// Register, after the handshake.
+    /// Bootstrap, after the handshake.
+    pub bootstrap: bool,
+    /// Register, after the handshake or the bootstrap.
     pub register: bool,
     /// A new DTLS session.
     pub reconnect: bool,
@@ -336,7 +340,12 @@ impl Queued {
     /// Whether something waits.
     #[must_use]
     pub const fn any(self) -> bool {
-        self.register || self.reconnect || self.update || self.deregister || self.notify != 0
+        self.bootstrap
+            || self.register
+            || self.reconnect
+            || self.update
+            || self.deregister
+            || self.notify != 0
     }
 }
 

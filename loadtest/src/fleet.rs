@@ -17,11 +17,17 @@ pub struct Fleet {
     pub settings: FleetSettings,
     /// The numbers of its devices.
     pub members: Range<u32>,
-    /// A Register of the fleet, as coap-lite encodes it for a device of number 0 with message id and token 0.
-    register: Vec<u8>,
+    register: Template,
+    names: Names,
+}
+
+/// A request that devices of a fleet make alike, but for the name, the message id and the token.
+#[derive(Clone, Debug)]
+pub struct Template {
+    /// As coap-lite encodes it for a device of number 0 with message id and token 0.
+    bytes: Vec<u8>,
     /// Where in it the endpoint name stands.
     name_at: usize,
-    names: Names,
 }
 
 /// Endpoint names: a prefix and the device's number, all of the same length.
@@ -51,31 +57,52 @@ impl Fleet {
     /// A fleet of the devices `members`.
     #[must_use]
     pub fn new(settings: FleetSettings, members: Range<u32>, names: Names) -> Self {
-        let name = names.of(0);
-        let register = register(&settings, &name).encode();
-        let option = [b"ep=", name.as_bytes()].concat();
-        let found = register
-            .windows(option.len())
-            .position(|part| part == option);
-        let name_at =
-            found.expect("the Register that was just built names its endpoint") + b"ep=".len();
+        let register = register(&settings, &names.of(0), settings.lifetime, "1.1");
         Self {
+            register: Template::new(&register, &names),
             settings,
             members,
-            register,
-            name_at,
             names,
         }
     }
 
+    /// A Register of the fleet with another lifetime than usual, and this version of LwM2M.
+    #[must_use]
+    pub fn register_with(&self, lifetime: u32, version: &str) -> Template {
+        let register = register(&self.settings, &self.names.of(0), lifetime, version);
+        Template::new(&register, &self.names)
+    }
+
+    /// A request, with the name of the device as one more query parameter.
+    #[must_use]
+    pub fn request_with_name(&self, request: Message) -> Template {
+        let name = format!("ep={}", self.names.of(0));
+        Template::new(&request.option(CoapOption::UriQuery, name), &self.names)
+    }
+
+    /// The objects that its devices announce besides Server, as links.
+    #[must_use]
+    pub fn links_of_others(&self) -> String {
+        let links = links(self.settings.objects);
+        let others = links.split(',').skip(1);
+        let others = others.filter(|link| !link.starts_with("</1>") && !link.starts_with("</1/"));
+        others.collect::<Vec<_>>().join(",")
+    }
+
     /// Appends the Register of device `number`.
     pub fn write_register(&self, number: u32, mid: u16, arena: &mut Vec<u8>) {
+        self.write(&self.register, number, mid, arena);
+    }
+
+    /// Appends a request of device `number`.
+    pub fn write(&self, template: &Template, number: u32, mid: u16, arena: &mut Vec<u8>) {
         let start = arena.len();
-        arena.extend_from_slice(&self.register);
+        arena.extend_from_slice(&template.bytes);
         let message = &mut arena[start..];
         message[2..4].copy_from_slice(&mid.to_be_bytes());
         message[4..4 + TOKEN].copy_from_slice(&mid.to_be_bytes());
-        let digits = self.name_at + self.names.prefix.len()..self.name_at + self.names.length();
+        let name_at = template.name_at;
+        let digits = name_at + self.names.prefix.len()..name_at + self.names.length();
         write_decimal(&mut message[digits], number);
     }
 
@@ -87,6 +114,17 @@ impl Fleet {
             number,
             lifetime: self.settings.lifetime,
         }
+    }
+}
+
+impl Template {
+    fn new(request: &Message, names: &Names) -> Self {
+        let bytes = request.encode();
+        let option = [b"ep=", names.of(0).as_bytes()].concat();
+        let found = bytes.windows(option.len()).position(|part| part == option);
+        let name_at =
+            found.expect("the request that was just built names its endpoint") + b"ep=".len();
+        Self { bytes, name_at }
     }
 }
 
@@ -179,7 +217,7 @@ impl Addresses {
     }
 }
 
-fn register(settings: &FleetSettings, name: &str) -> Message {
+fn register(settings: &FleetSettings, name: &str, lifetime: u32, version: &str) -> Message {
     Message::new(
         MessageType::Confirmable,
         MessageClass::Request(RequestType::Post),
@@ -189,8 +227,8 @@ fn register(settings: &FleetSettings, name: &str) -> Message {
     .option(CoapOption::UriPath, "rd")
     .content_format(40)
     .option(CoapOption::UriQuery, format!("ep={name}"))
-    .option(CoapOption::UriQuery, format!("lt={}", settings.lifetime))
-    .option(CoapOption::UriQuery, "lwm2m=1.1")
+    .option(CoapOption::UriQuery, format!("lt={lifetime}"))
+    .option(CoapOption::UriQuery, format!("lwm2m={version}"))
     .option(CoapOption::UriQuery, "b=U")
     .payload(links(settings.objects).into_bytes())
 }

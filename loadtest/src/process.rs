@@ -10,6 +10,8 @@ pub struct Usage {
     pub cpu_seconds: f64,
     /// Resident memory, in bytes.
     pub rss_bytes: u64,
+    /// The most that was resident since the process began, in bytes.
+    pub peak_rss_bytes: u64,
 }
 
 impl Usage {
@@ -32,6 +34,7 @@ impl Usage {
     fn read(process: &str) -> io::Result<Self> {
         let stat = fs::read_to_string(format!("/proc/{process}/stat"))?;
         let statm = fs::read_to_string(format!("/proc/{process}/statm"))?;
+        let status = fs::read_to_string(format!("/proc/{process}/status"))?;
         let unreadable = || io::Error::from(io::ErrorKind::InvalidData);
         let ticks = cpu_ticks(&stat).ok_or_else(unreadable)?;
         let pages: u64 = statm
@@ -42,8 +45,17 @@ impl Usage {
         Ok(Self {
             cpu_seconds: ticks as f64 / rustix::param::clock_ticks_per_second() as f64,
             rss_bytes: pages * rustix::param::page_size() as u64,
+            peak_rss_bytes: peak_kilobytes(&status).ok_or_else(unreadable)? * 1_024,
         })
     }
+}
+
+/// `VmHWM` in the unit of that file.
+fn peak_kilobytes(status: &str) -> Option<u64> {
+    let line = status
+        .lines()
+        .find_map(|line| line.strip_prefix("VmHWM:"))?;
+    line.split_ascii_whitespace().next()?.parse().ok()
 }
 
 /// utime and stime, fields 14 and 15. The second field, a name in parentheses, may hold anything.
@@ -67,7 +79,9 @@ mod tests {
 
     #[test]
     fn this_process_uses_memory() {
-        assert!(Usage::own().unwrap().rss_bytes > 100_000);
+        let usage = Usage::own().unwrap();
+        assert!(usage.rss_bytes > 100_000);
+        assert!(usage.peak_rss_bytes >= usage.rss_bytes / 2);
         assert!(Usage::of(u32::MAX).is_err());
     }
 }

@@ -81,6 +81,8 @@ pub struct Report {
     pub unmatched: u64,
     /// Datagrams from elsewhere, or for no device.
     pub foreign: u64,
+    /// Bootstraps that the server was too busy for and asked to try again later (5.03).
+    pub bootstraps_put_off: u64,
     /// DTLS sessions and addresses.
     pub sessions: SessionsReport,
     /// Failures by operation and kind, such as `update.4.04`.
@@ -166,6 +168,8 @@ pub struct PhaseReport {
     /// The server's CPU time for each operation that ended, all kinds taken together. The cost of a kind, when the
     /// phase has but one.
     pub server_cpu_us_per_operation: Option<f64>,
+    /// The server's CPU time for each device that was registered anew in the phase, all that it did for it counted.
+    pub server_cpu_us_per_registration: Option<f64>,
     /// The same of this program.
     pub generator_cpu_us_per_operation: Option<f64>,
 }
@@ -200,6 +204,8 @@ pub struct ServerReport {
     pub rss_bytes: u64,
     /// Resident memory at the beginning.
     pub rss_bytes_before: u64,
+    /// The most that was resident since the server began.
+    pub peak_rss_bytes: u64,
     /// Resident memory, all of it, for each registered device, at the end of the phase with the most of them.
     pub bytes_per_client: Option<u64>,
 }
@@ -229,6 +235,7 @@ impl Report {
             malformed: counts.malformed,
             unmatched: counts.unmatched,
             foreign: counts.foreign,
+            bootstraps_put_off: counts.put_off,
             sessions: SessionsReport {
                 handshakes: counts.ok[Operation::Handshake as usize],
                 resumed: counts.resumed,
@@ -264,6 +271,7 @@ impl Report {
             ..Counts::default()
         };
         counts.ok[Operation::Update as usize] = 1;
+        counts.ok[Operation::Register as usize] = 1;
         let phase = |name| PhaseRecord {
             name,
             seconds: 1.0,
@@ -333,6 +341,8 @@ impl Latency {
 fn phase_report(phase: &PhaseRecord) -> PhaseReport {
     let (before, after) = &phase.counts;
     let ended = after.ended() - before.ended();
+    let registered = after.ok[Operation::Register as usize]
+        .saturating_sub(before.ok[Operation::Register as usize]);
     let per_operation = |cpu_seconds: f64| (ended > 0).then(|| cpu_seconds * 1e6 / ended as f64);
     let server_cpu = phase
         .server
@@ -352,6 +362,9 @@ fn phase_report(phase: &PhaseRecord) -> PhaseReport {
         generator_cpu_seconds: generator_cpu,
         server_cpu_seconds: server_cpu,
         server_rss_bytes: phase.server.map(|(_, after)| after.rss_bytes),
+        server_cpu_us_per_registration: server_cpu
+            .filter(|_| registered > 0)
+            .map(|seconds| seconds * 1e6 / registered as f64),
         server_cpu_us_per_operation: server_cpu.and_then(per_operation),
         generator_cpu_us_per_operation: per_operation(generator_cpu),
     }
@@ -370,6 +383,7 @@ fn server_report(record: &RunRecord) -> Option<ServerReport> {
         cpu_seconds: after.cpu_seconds - before.cpu_seconds,
         rss_bytes: after.rss_bytes,
         rss_bytes_before: before.rss_bytes,
+        peak_rss_bytes: after.peak_rss_bytes,
         bytes_per_client: rss.and_then(|rss| rss.checked_div(registered)),
     })
 }

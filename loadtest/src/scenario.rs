@@ -1,5 +1,6 @@
 //! What a run does: fleets, phases, thresholds. From a TOML file, from flags, or both.
 
+mod bootstrap;
 mod timeline;
 mod unknown_key;
 
@@ -13,6 +14,7 @@ use crate::fleet::MAX_OBJECTS;
 use crate::security::{self, SecurityMode, SecuritySettings};
 use unknown_key::nearest_hint;
 
+pub use bootstrap::BootstrapSettings;
 pub use unknown_key::nearest;
 
 /// A run.
@@ -37,6 +39,8 @@ pub struct Scenario {
     pub thresholds: Vec<String>,
     /// How devices secure what they send.
     pub security: SecuritySettings,
+    /// Devices bootstrap at the server, and register where they are told.
+    pub bootstrap: Option<BootstrapSettings>,
     /// The devices.
     pub fleets: Vec<FleetSettings>,
     /// What happens, one after the other.
@@ -121,6 +125,7 @@ impl Default for Scenario {
             grace: 5.0,
             thresholds: Vec::new(),
             security: SecuritySettings::default(),
+            bootstrap: None,
             fleets: vec![FleetSettings::default()],
             phases: vec![
                 Phase::Register { rate: 1_000.0 },
@@ -235,6 +240,13 @@ impl Scenario {
         security::check(&self.security)?;
         self.fleets.iter().try_for_each(FleetSettings::check)?;
         self.phases.iter().try_for_each(Phase::check)?;
+        let is_told = matches!(self.security.mode, SecurityMode::None | SecurityMode::Psk);
+        within(
+            "security.mode",
+            "\"rpk\" or \"x509\"",
+            self.bootstrap.is_none() || is_told,
+            "\"none\" or \"psk\" with [bootstrap]",
+        )?;
         let reconnects = |phase: &Phase| matches!(phase, Phase::Reconnect { .. });
         within(
             "phase \"reconnect\"",
@@ -398,6 +410,11 @@ mod tests {
                 "line 2",
             ),
             (
+                "[bootstrap]\nformat = \"senml_json\"",
+                "senml-json",
+                "line 2",
+            ),
+            (
                 "[[phases]]\nkind = \"holt\"\nduration = 1",
                 "hold",
                 "line 2",
@@ -420,6 +437,8 @@ mod tests {
             "dtls-psk",
             "dtls-rebind",
             "handshake-storm",
+            "bootstrap",
+            "bootstrap-psk",
         ] {
             let path = Path::new(env!("CARGO_MANIFEST_DIR")).join(format!("scenarios/{name}.toml"));
             let scenario = Scenario::load(&path).unwrap();

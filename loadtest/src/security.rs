@@ -145,7 +145,35 @@ impl Security {
     /// # Errors
     /// When OpenSSL fails.
     pub fn device(&self, endpoint: &str, profile: Option<&str>) -> Result<Value, ErrorStack> {
-        let client = match self.mode {
+        Ok(device(endpoint, profile, self.client(endpoint)?))
+    }
+
+    /// The same for a device that bootstraps: it proves itself to the bootstrap server with its pre-shared key, and is
+    /// told the same for the LwM2M server. Raw public keys and certificates are not told to fleets.
+    ///
+    /// # Errors
+    /// When OpenSSL fails.
+    pub fn bootstrapping_device(
+        &self,
+        endpoint: &str,
+        profile: Option<&str>,
+    ) -> Result<Value, ErrorStack> {
+        let mut device = self.device(endpoint, profile)?;
+        let client = device["credentials"]["client"].take();
+        let keys = json!({
+            "securityMode": client["securityConfigClientMode"],
+            "clientPublicKeyOrId": client["identity"],
+            "clientSecretKey": client["key"],
+        });
+        device["credentials"] = json!({
+            "client": client,
+            "bootstrap": { "bootstrapServer": keys, "lwm2mServer": keys },
+        });
+        Ok(device)
+    }
+
+    fn client(&self, endpoint: &str) -> Result<Value, ErrorStack> {
+        Ok(match self.mode {
             Mode::Psk => json!({
                 "securityConfigClientMode": "PSK",
                 "endpoint": endpoint,
@@ -165,8 +193,7 @@ impl Security {
                 "endpoint": endpoint,
                 "cert": "",
             }),
-        };
-        Ok(device(endpoint, profile, client))
+        })
     }
 
     /// The certificate that those of the devices come from; `None` when they have none.
@@ -198,6 +225,20 @@ impl Security {
             .map(|(certificate, key)| (certificate.as_ref(), key));
         self.derivation.certificate(endpoint, key, issuer)
     }
+}
+
+/// What starts handshakes with pre-shared keys that devices are told by a bootstrap server.
+///
+/// # Errors
+/// [`SecurityError`], when OpenSSL does not take the settings.
+pub fn psk_connector(settings: &SecuritySettings) -> Result<Connector, SecurityError> {
+    let is_psk = settings.mode == SecurityMode::Psk;
+    Ok(Connector::new(ConnectorOptions {
+        connection_id: settings.connection_id,
+        suites: settings.suites.clone().filter(|_| is_psk),
+        handshake_timeout: (settings.handshake_timeout * 1e6) as u64,
+        ..ConnectorOptions::new(Mode::Psk)
+    })?)
 }
 
 /// A device without credentials, for the same list.

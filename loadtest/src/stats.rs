@@ -12,6 +12,8 @@ use crate::clock::Micros;
 pub enum Operation {
     /// DTLS handshake: from the wish for a session to its end.
     Handshake,
+    /// Bootstrap: from the intended start of the Bootstrap-Request to the answer to the server's Bootstrap-Finish.
+    Bootstrap,
     /// Register: from its intended start to the answer.
     Register,
     /// Registration update: from its intended start to the answer.
@@ -49,6 +51,10 @@ pub enum Failure {
     Alert(u8),
     /// The handshake failed on this side: the server is not the right one, or does not suit.
     HandshakeRefused,
+    /// A bootstrap server has finished, and what it wrote makes no accounts.
+    Inconsistent,
+    /// A device was told a server that it cannot go to, by its security mode or its address.
+    Unusable,
 }
 
 /// The figures of one operation.
@@ -118,6 +124,8 @@ pub struct Counts {
     pub rebinds: u64,
     /// Datagrams that came to an address that a device had before.
     pub to_old_address: u64,
+    /// Bootstraps that a busy server asked to try again later.
+    pub put_off: u64,
 }
 
 /// A start that comes this long after its intended time is late.
@@ -128,8 +136,9 @@ const LONGEST_US: u64 = 200_000_000;
 
 impl Operation {
     /// All of them, in the order of the report.
-    pub const ALL: [Self; 7] = [
+    pub const ALL: [Self; 8] = [
         Self::Handshake,
+        Self::Bootstrap,
         Self::Register,
         Self::Update,
         Self::Notify,
@@ -143,6 +152,7 @@ impl Operation {
     pub const fn name(self) -> &'static str {
         match self {
             Self::Handshake => "handshake",
+            Self::Bootstrap => "bootstrap",
             Self::Register => "register",
             Self::Update => "update",
             Self::Notify => "notify",
@@ -166,6 +176,8 @@ impl fmt::Display for Failure {
             Self::HandshakeTimedOut => f.write_str("timed_out"),
             Self::Alert(description) => write!(f, "alert_{description}"),
             Self::HandshakeRefused => f.write_str("refused"),
+            Self::Inconsistent => f.write_str("inconsistent"),
+            Self::Unusable => f.write_str("unusable_server"),
         }
     }
 }
@@ -288,6 +300,7 @@ impl Counts {
         self.records_dropped += other.records_dropped;
         self.rebinds += other.rebinds;
         self.to_old_address += other.to_old_address;
+        self.put_off += other.put_off;
     }
 
     /// Operations that ended, in whatever way.

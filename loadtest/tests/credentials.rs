@@ -86,3 +86,22 @@ fn plain_devices_are_listed_as_such() {
     let mode = &listed[1]["credentials"]["client"]["securityConfigClientMode"];
     assert_eq!(mode, "NO_SEC");
 }
+
+#[test]
+fn devices_that_bootstrap_are_told_the_key_that_they_are_known_by() {
+    let scenario = concat!(env!("CARGO_MANIFEST_DIR"), "/scenarios/bootstrap-psk.toml");
+    let listed = devices(&[scenario, "--clients", "1"]);
+    let credentials = &listed[0]["credentials"];
+    for role in ["bootstrapServer", "lwm2mServer"] {
+        let told = &credentials["bootstrap"][role];
+        assert_eq!(told["securityMode"], "PSK");
+        assert_eq!(told["clientPublicKeyOrId"], "sim-0000000");
+        assert_eq!(told["clientSecretKey"], credentials["client"]["key"]);
+    }
+    let output = self::credentials(&[scenario, "--security", "rpk"]);
+    let error = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert!(
+        !output.status.success() && error.contains("[bootstrap]"),
+        "{error}"
+    );
+}

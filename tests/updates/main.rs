@@ -8,5 +8,5 @@ mod devices;
 mod fixture;
 mod fleet;
 mod full_disk;
-mod thingsboard;
 mod simulated;
+mod thingsboard;

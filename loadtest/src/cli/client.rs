@@ -1,5 +1,6 @@
 //! `loadtest client`.
 
+mod bootstrap;
 mod security;
 
 use std::fs;
@@ -20,6 +21,7 @@ use crate::client::console::{self, Reply};
 use crate::client::{
     Client, ClientOptions, Event, Fixture, Folder, ObjectModel, PackageMode, Version, object_models,
 };
+use bootstrap::ClientBootstrapArgs;
 use security::{ClientSecurityArgs, Scheme, scheme};
 
 /// The ports of a server that is named without one.
@@ -102,6 +104,8 @@ pub struct ClientArgs {
     fixture: FixtureName,
     #[command(flatten)]
     security: ClientSecurityArgs,
+    #[command(flatten)]
+    bootstrap: ClientBootstrapArgs,
     /// Tell more: -v the server's requests, -vv answers and notifications, -vvv everything.
     #[arg(short = 'v', action = ArgAction::Count)]
     verbose: u8,
@@ -122,9 +126,15 @@ impl ClientArgs {
     pub fn execute(&self) -> Result<()> {
         let options = self.options()?;
         let delay = seconds(self.console_delay)?;
+        let is_bootstrapped = options.bootstrap.as_ref().is_some_and(|b| b.first);
         say(&format!(
-            "{} registers at {}://{}",
+            "{} {} at {}://{}",
             options.endpoint,
+            if is_bootstrapped {
+                "bootstraps"
+            } else {
+                "registers"
+            },
             options.security.as_ref().map_or("coap", |_| "coaps"),
             options.server
         ));
@@ -153,6 +163,7 @@ impl ClientArgs {
         let server = resolved(&self.server_url, security.is_some())?;
         let endpoint = self.endpoint_name.clone().unwrap_or_else(host_name);
         let mut options = ClientOptions::new(server, &endpoint);
+        options.bootstrap = self.bootstrap.options(server, security.as_ref())?;
         options.security = security;
         options.lifetime = self.lifetime;
         options.update_period = self.communication_period.map(seconds).transpose()?;
@@ -197,8 +208,13 @@ impl ClientArgs {
 /// Tells an event if it is worth that at this level.
 fn tell(event: &Event, verbose: u8) {
     let level = match event {
-        Event::Registered(_) | Event::Failed(..) | Event::Deregistered | Event::Session(_) => 0,
-        Event::Package(_) => 0,
+        Event::Registered(_)
+        | Event::Failed(..)
+        | Event::Deregistered
+        | Event::Bootstrapped(_)
+        | Event::Lost(_)
+        | Event::Package(_)
+        | Event::Session(_) => 0,
         Event::Updated | Event::Sent | Event::Asked { .. } | Event::Cancelled { .. } => 1,
         Event::Answered { .. } | Event::Notified { .. } => 2,
         Event::Slept => 3,

@@ -67,6 +67,9 @@ impl CredentialsArgs {
         for number in 0..clients {
             let endpoint = names.of(number);
             let device = match security {
+                Some(security) if scenario.bootstrap.is_some() => {
+                    security.bootstrapping_device(&endpoint, profile)?
+                }
                 Some(security) => security.device(&endpoint, profile)?,
                 None => open_device(&endpoint, profile),
             };

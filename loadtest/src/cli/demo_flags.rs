@@ -5,7 +5,7 @@ use std::ffi::OsString;
 use anyhow::{Result, bail};
 
 /// What is available.
-const LONG: [(&str, &str); 20] = [
+const LONG: [(&str, &str); 27] = [
     ("-cp", "--communication-period"),
     ("-lh", "--local-address"),
     ("-aa", "--additional-attributes"),
@@ -26,32 +26,26 @@ const LONG: [(&str, &str); 20] = [
     ("-scert", "--server-certificate"),
     ("-cu", "--certificate-usage"),
     ("-ts", "--truststore"),
+    ("-u_b", "--bootstrap-url"),
+    ("--server-url-bs", "--bootstrap-url"),
+    ("-lw_b", "--lwm2m-and-bootstrap"),
+    ("--lwm2m_bootstrap", "--lwm2m-and-bootstrap"),
+    ("-bsaa", "--bootstrap-attributes"),
+    (
+        "--bootstrap-additional-attributes",
+        "--bootstrap-attributes",
+    ),
+    ("-fb", "--factory-bootstrap"),
 ];
 
 const OSCORE: &str = "there is no OSCORE, but DTLS: -i and -p, or -cprik with -cpubk or -ccert";
 const SESSIONS: &str =
     "a session is kept until it ends; forgetSession in the console lets go of it";
 const SUITES: &str = "all suites there are may be named with -c; none of them is deprecated";
-const BOOTSTRAP: &str = "bootstrap is not available: the device registers at -u directly";
 const ONE_CLIENT: &str = "there is one CoAP implementation, and the endpoint name is always sent";
 
 /// What comes with other capabilities, and what there is instead.
-const ELSEWHERE: [(&[&str], &str); 5] = [
-    (
-        &[
-            "-b",
-            "--bootstrap",
-            "-u_b",
-            "--server-url-bs",
-            "-lw_b",
-            "--lwm2m_bootstrap",
-            "-bsaa",
-            "--bootstrap-additional-attributes",
-            "-fb",
-            "--factory-bootstrap",
-        ],
-        BOOTSTRAP,
-    ),
+const ELSEWHERE: [(&[&str], &str); 4] = [
     (
         &["-jc", "--use-java-coap", "-nm", "--endpoint-name-mode"],
         ONE_CLIENT,
@@ -100,9 +94,9 @@ mod tests {
 
     #[test]
     fn flags_of_several_letters_are_understood_for_the_client_only() {
-        let line = expand("loadtest client -u localhost -tFreq 3 -cli -pos=1:2").unwrap();
-        let wanted =
-            "loadtest client -u localhost --time-data-frequency 3 --console --position=1:2";
+        let line =
+            expand("loadtest client -u localhost -tFreq 3 -cli -pos=1:2 -lw_b -u_b a:1").unwrap();
+        let wanted = "loadtest client -u localhost --time-data-frequency 3 --console --position=1:2 --lwm2m-and-bootstrap --bootstrap-url a:1";
         assert_eq!(line, wanted.split(' ').collect::<Vec<_>>());
         assert_eq!(
             expand("loadtest run -cp").unwrap(),
@@ -112,7 +106,7 @@ mod tests {
 
     #[test]
     fn what_is_not_available_is_refused_with_what_is() {
-        for flag in ["-b", "-r", "-msec", "-oc", "-jc"] {
+        for flag in ["-r", "-msec", "-oc", "-jc"] {
             let error = expand(&format!("loadtest client {flag}"))
                 .unwrap_err()
                 .to_string();

@@ -62,6 +62,8 @@ enum Command {
     ForgetSession,
     /// Stop and start again, as the server does with an Execute of /3/0/4.
     Reboot,
+    /// Leave the server and bootstrap, as the server does with an Execute of /1/x/9.
+    Bootstrap,
     /// Set a value: `update /3/0/14=+02`, also of resources that a server cannot write.
     Update {
         /// PATH=VALUE; opaque values in hexadecimal, object links as object:instance.
@@ -184,6 +186,10 @@ impl Command {
             Self::ForgetSession => match client.forget_session() {
                 true => Ok("session forgotten".to_owned()),
                 false => Err("there is no DTLS".to_owned()),
+            },
+            Self::Bootstrap => match client.bootstrap() {
+                true => Ok("bootstrapping".to_owned()),
+                false => Err("there is no account of a bootstrap server: -b, or -lw_b".to_owned()),
             },
             Self::Reboot => {
                 client.reboot();

@@ -7,6 +7,7 @@ use coap_lite::{MessageClass, MessageType, Packet};
 use fastrand::Rng;
 
 use super::blocks::{Incoming, Outgoing};
+use super::bootstrap::Stage;
 use super::event::{Counters, Event};
 use super::exchange::{OwnRequests, Repeated, message_bytes};
 use super::formats;
@@ -43,6 +44,9 @@ pub struct Device {
     pub(super) delivered: [Option<PackageInfo>; 2],
     /// What is to be fetched.
     pub(super) downloads: Vec<Download>,
+    pub(super) stage: Stage,
+    /// Registers that failed since one was taken.
+    pub(super) registers_failed: u32,
     timers: Vec<(u64, Timer)>,
     outbox: VecDeque<Vec<u8>>,
     next_change: u64,
@@ -59,6 +63,8 @@ pub enum Timer {
     Register,
     Update,
     Deregister,
+    /// Leave the server, if there is one, and bootstrap.
+    Bootstrap,
     /// Forget the registration, as a device does that loses power.
     Forget,
     /// A stored package has been installed.
@@ -69,7 +75,7 @@ pub enum Timer {
 const EVENTS: usize = 1_000;
 
 impl Device {
-    /// A device that has just been switched on and registers at once.
+    /// A device that has just been switched on and registers, or bootstraps, at once.
     #[must_use]
     pub fn new(options: ClientOptions, now: u64) -> Self {
         let mut rng = options.seed.map_or_else(Rng::new, Rng::with_seed);
@@ -89,6 +95,8 @@ impl Device {
             awake_until: u64::MAX,
             delivered: [None, None],
             downloads: Vec::new(),
+            stage: Stage::default(),
+            registers_failed: 0,
             timers: Vec::new(),
             outbox: VecDeque::new(),
             next_change: now + period(&options),
@@ -99,7 +107,9 @@ impl Device {
             tree,
             rng,
         };
-        device.schedule(now, Timer::Register);
+        let first = device.options.bootstrap.as_ref().filter(|b| b.first);
+        let timer = first.map_or(Timer::Register, |_| Timer::Bootstrap);
+        device.schedule(now, timer);
         device
     }
 
@@ -137,6 +147,7 @@ impl Device {
             self.next_change = now + period(&self.options);
             objects::change_values(self, now);
         }
+        self.watch_stage(now);
         self.keep_registered(now);
         self.drive_own_requests(now);
         self.notify_changes(now);
@@ -152,6 +163,7 @@ impl Device {
             .chain([
                 self.next_change,
                 self.registration.next_step(),
+                self.next_stage_step(),
                 self.own.next_step(),
             ])
             .min()
@@ -303,6 +315,7 @@ impl Device {
             Timer::Register => self.register(now),
             Timer::Update => drop(self.update(now)),
             Timer::Deregister => drop(self.deregister(now)),
+            Timer::Bootstrap => drop(self.bootstrap(now)),
             Timer::Forget => self.forget_registration(),
             Timer::Installed(kind) => objects::package_installed(self, kind),
         }

@@ -41,6 +41,10 @@ pub enum Event {
     },
     /// A datagram in queue mode came while the device slept.
     Slept,
+    /// The bootstrap server has said all, and the device takes it; the servers of its accounts.
+    Bootstrapped(Vec<String>),
+    /// A server that the device was told cannot be reached, and why.
+    Lost(String),
     /// Something happened to the DTLS session.
     Session(ConnectionEvent),
     /// A package was not stored, or not fetched.
@@ -54,6 +58,7 @@ pub enum Own {
     Update,
     Deregister,
     Send,
+    Bootstrap,
 }
 
 /// Counters of a device since it was started.
@@ -70,6 +75,8 @@ pub struct Counters {
     pub updated: u64,
     pub deregistered: u64,
     pub sent: u64,
+    /// Bootstraps that were finished.
+    pub bootstrapped: u64,
     /// Own requests that were refused or not answered.
     pub failed: u64,
     pub notifications: u64,
@@ -105,6 +112,10 @@ impl fmt::Display for Event {
             }
             Self::Cancelled { paths } => write!(f, "observation of {paths} ended"),
             Self::Package(text) => write!(f, "package: {text}"),
+            Self::Bootstrapped(servers) => {
+                write!(f, "bootstrapped: belongs to {}", servers.join(", "))
+            }
+            Self::Lost(reason) => write!(f, "the next server cannot be reached: {reason}"),
             Self::Slept => f.write_str("asleep: a datagram was missed"),
             Self::Session(ConnectionEvent::Established {
                 suite,

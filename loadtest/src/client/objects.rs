@@ -8,6 +8,7 @@ use std::sync::Arc;
 
 use fastrand::Rng;
 
+use super::bootstrap::add_factory_accounts;
 use super::operations::create::blank;
 use super::options::{ClientOptions, Fixture, Version};
 use super::path::Path;
@@ -26,10 +27,10 @@ macro_rules! models {
 }
 
 /// The models at hand, oldest version of an object first.
-const MODELS: [&str; 21] = models!(
-    "1_1.0", "1_1.1", "1_1.2", "2_1.0", "2_1.1", "3_1.0", "3_1.1", "3_1.2", "5_1.0", "5_1.1",
-    "5_1.2", "6_1.0", "7_1.0", "9_1.0", "19_1.0", "3303_1.0", "3303_1.1", "4_1.0", "4_1.1",
-    "4_1.2", "4_1.3"
+const MODELS: [&str; 24] = models!(
+    "0_1.0", "0_1.1", "0_1.2", "1_1.0", "1_1.1", "1_1.2", "2_1.0", "2_1.1", "3_1.0", "3_1.1",
+    "3_1.2", "5_1.0", "5_1.1", "5_1.2", "6_1.0", "7_1.0", "9_1.0", "19_1.0", "3303_1.0",
+    "3303_1.1", "4_1.0", "4_1.1", "4_1.2", "4_1.3"
 );
 
 /// Resources that an instance supports without a value: write-only and executable ones, and those nobody has set.
@@ -48,10 +49,7 @@ pub fn initial(options: &ClientOptions, now_seconds: i64, rng: &mut Rng) -> Tree
     let mut tree = Tree::default();
     for (object, version) in versions(options) {
         let stated = options.object_versions.get(&object);
-        let version = stated.map_or(version, String::as_str);
-        if let Some(model) = built_in(object, version) {
-            tree.add_object(model, version);
-        }
+        add_built_in(&mut tree, object, stated.map_or(version, String::as_str));
     }
     for (object, resources) in WITHOUT_VALUE {
         for instance in instances_of(object) {
@@ -75,7 +73,35 @@ pub fn initial(options: &ClientOptions, now_seconds: i64, rng: &mut Rng) -> Tree
         tree.add_object(Arc::clone(model), &version);
         generic_instance(&mut tree, &Path::new(&[model.id, 0]));
     }
+    add_factory_accounts(&mut tree, options);
     tree
+}
+
+/// Adds an object without instances, when there is a model of it.
+pub fn add_built_in(tree: &mut Tree, object: u16, version: &str) {
+    if let Some(model) = built_in(object, version) {
+        tree.add_object(model, version);
+    }
+}
+
+/// Puts an instance in place, or in the place of one, that supports what instances of its object do and has no values.
+pub fn empty_instance(tree: &mut Tree, path: &Path) {
+    let (Some(id), Some(instance)) = (path.object(), path.instance()) else {
+        return;
+    };
+    let Some(object) = tree.objects.get_mut(&id) else {
+        return;
+    };
+    match WITHOUT_VALUE.iter().find(|(object, _)| *object == id) {
+        Some((_, resources)) => {
+            object.instances.remove(&instance);
+            support(tree, *path, resources);
+        }
+        None => {
+            let blank = blank(object);
+            object.instances.insert(instance, blank);
+        }
+    }
 }
 
 /// The model of an object in this version, or in the nearest older one, or the oldest.

@@ -6,6 +6,7 @@ use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::path::Path;
 use super::storage::PackageStorage;
 use super::tree::ObjectModel;
 use crate::dtls::{Login, Trust};
@@ -91,6 +92,39 @@ impl ClientSecurity {
     }
 }
 
+/// How a device bootstraps.
+#[derive(Clone, Debug)]
+pub struct BootstrapOptions {
+    /// The bootstrap server.
+    pub server: SocketAddr,
+    /// DTLS with it; `None`: plain CoAP.
+    pub security: Option<ClientSecurity>,
+    /// Whether the device knows no other server at first. Otherwise it registers at [`ClientOptions::server`], and
+    /// bootstraps when it is told to or cannot register.
+    pub first: bool,
+    /// The content format that it prefers for what it is told (`pct`); `None`: it says nothing.
+    pub format: Option<u16>,
+    /// Additional query parameters of the Bootstrap-Request.
+    pub additional_attributes: Vec<(String, String)>,
+    /// Values that it has from the factory, as texts, in place of those that follow from these options.
+    pub factory_values: Vec<(Path, String)>,
+}
+
+impl BootstrapOptions {
+    /// A device that knows this server only and comes with these credentials.
+    #[must_use]
+    pub const fn new(server: SocketAddr, security: Option<ClientSecurity>) -> Self {
+        Self {
+            server,
+            security,
+            first: true,
+            format: None,
+            additional_attributes: Vec::new(),
+            factory_values: Vec::new(),
+        }
+    }
+}
+
 /// Options of a [`Client`](super::Client); start from [`ClientOptions::new`] and change what matters.
 #[derive(Clone, Debug)]
 pub struct ClientOptions {
@@ -98,6 +132,8 @@ pub struct ClientOptions {
     pub server: SocketAddr,
     /// DTLS, and what the device proves itself with; `None`: plain CoAP.
     pub security: Option<ClientSecurity>,
+    /// A bootstrap server; `None`: the device knows none.
+    pub bootstrap: Option<BootstrapOptions>,
     /// Where the device sends from; port 0 takes any.
     pub local: SocketAddr,
     pub endpoint: String,
@@ -154,6 +190,7 @@ impl ClientOptions {
         Self {
             server,
             security: None,
+            bootstrap: None,
             local: SocketAddr::new(any, 0),
             endpoint: endpoint.to_owned(),
             version: Version::V1_1,

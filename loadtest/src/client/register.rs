@@ -1,6 +1,6 @@
 //! Register, Update, De-register and Send: the device's own requests.
 
-use coap_lite::{CoapOption, Packet, RequestType, ResponseType};
+use coap_lite::{CoapOption, MessageClass, Packet, RequestType, ResponseType};
 use thiserror::Error;
 
 use super::device::Device;
@@ -79,6 +79,9 @@ impl Registration {
 impl Device {
     /// Registers, from scratch if need be.
     pub fn register(&mut self, now: u64) {
+        if self.is_bootstrapping() {
+            return;
+        }
         self.registration.wanted = true;
         self.registration.registered = false;
         self.registration.next_update = None;
@@ -269,6 +272,12 @@ impl Device {
         records
     }
 
+    /// The lifetime of the next registration.
+    pub(super) const fn take_lifetime(&mut self, seconds: u32) {
+        self.options.lifetime = seconds;
+        self.registration.lifetime = seconds;
+    }
+
     /// Another lifetime, told by an Update.
     pub fn change_lifetime(&mut self, seconds: u32) {
         self.options.lifetime = seconds;
@@ -313,6 +322,11 @@ impl Device {
     }
 
     pub(super) fn own_request_done(&mut self, request: &OwnRequest, packet: &Packet, now: u64) {
+        let taken = matches!(
+            packet.header.code,
+            MessageClass::Response(ResponseType::Changed)
+        );
+        self.stage_goes_on(request.own, taken, now);
         match request.own {
             Own::Register => {
                 let segments = packet
@@ -324,6 +338,7 @@ impl Device {
                     .collect();
                 self.registration.location = segments.join("/");
                 self.registration.registered = true;
+                self.registers_failed = 0;
                 self.registration.next_update = Some(now + self.registration.period());
                 self.counters.registered += 1;
                 self.tell(Event::Registered(self.registration.location.clone()));
@@ -342,6 +357,7 @@ impl Device {
                 self.counters.sent += 1;
                 self.tell(Event::Sent);
             }
+            Own::Bootstrap => {}
         }
     }
 
@@ -365,7 +381,9 @@ impl Device {
                 self.register(now);
             }
             (Own::Register, _) => {
-                let wanted = self.registration.wanted;
+                self.registers_failed += 1;
+                let bootstraps = self.bootstraps_after(self.registers_failed, now);
+                let wanted = self.registration.wanted && !bootstraps;
                 self.registration.next_register = wanted.then_some(now + retry);
             }
             // The server does not know the registration, or is not there: start anew.
@@ -378,8 +396,9 @@ impl Device {
                 self.registration.registered = false;
                 self.observations.clear();
             }
-            (Own::Send, _) => {}
+            (Own::Send | Own::Bootstrap, _) => {}
         }
+        self.stage_goes_on(request.own, false, now);
         self.drive_own_requests(now);
     }
 

@@ -87,6 +87,9 @@ impl Device {
             path: format!("/{}", request.segments.join("/")),
             payload: request.payload.clone(),
         });
+        if self.is_bootstrapping() {
+            return self.serve_bootstrap(request, now);
+        }
         match kind {
             Kind::Observe | Kind::ObserveComposite => return self.observe(request, now),
             Kind::CancelObserve => return self.cancel_observe(request),

@@ -10,6 +10,7 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 use coap_lite::ResponseType;
 use thiserror::Error;
 
+use super::bootstrap::Account;
 use super::device::Device;
 use super::event::{Counters, Event, dotted};
 use super::link::Link;
@@ -226,6 +227,11 @@ impl Client {
         self.outcome(ticket)
     }
 
+    /// Leaves the server and bootstraps; `false` when the device knows no bootstrap server.
+    pub fn bootstrap(&self) -> bool {
+        self.shared.act(Device::bootstrap)
+    }
+
     /// Registers anew, whatever the state, as after a loss of power.
     pub fn restart(&self) {
         self.shared.act(|device, now| {
@@ -357,6 +363,10 @@ impl Shared {
                 self.flush(&mut device);
                 self.changed.notify_all();
             }
+            // What is to be said to the server that it leaves was flushed.
+            if let Some(account) = device.next_destination() {
+                self.follow(&mut device, &account, now);
+            }
             for event in self.link.poll(now) {
                 device.tell(Event::Session(event));
             }
@@ -400,6 +410,18 @@ impl Shared {
             std::iter::from_fn(|| device.next_event()).collect()
         };
         events.iter().for_each(watch);
+    }
+
+    fn follow(&self, device: &mut Device, account: &Account, now: u64) {
+        let options = device.options();
+        let of_bootstrap = options.bootstrap.as_ref().and_then(|b| b.security.as_ref());
+        let usual = options.security.as_ref().or(of_bootstrap);
+        match self.link.redirect(account, usual) {
+            Ok(()) => device.arrived(now),
+            Err(reason) => device.lost(reason, now),
+        }
+        self.flush(device);
+        self.changed.notify_all();
     }
 
     fn flush(&self, device: &mut Device) {

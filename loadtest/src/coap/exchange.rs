@@ -102,6 +102,12 @@ impl Exchange {
         }
     }
 
+    /// The other side has begun to do what was asked for, and is given as long once more.
+    pub const fn postpone(&mut self, now: Ticks, timing: &Timing) {
+        self.acknowledged = true;
+        self.deadline = now + timing.response_wait;
+    }
+
     /// The deadline has come. After [`OnTimeout::Retransmit`] there is a new one, twice as far.
     pub const fn time_out(&mut self, now: Ticks) -> OnTimeout {
         if self.acknowledged {

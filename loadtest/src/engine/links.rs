@@ -6,9 +6,9 @@ use std::sync::Arc;
 use super::outbox::Sink;
 use crate::clock::Micros;
 use crate::dtls::{
-    Connector, Handshake, HandshakeError, Progress, Protector, Received, Session, records,
+    Connector, Handshake, HandshakeError, Login, Progress, Protector, Received, Session, records,
 };
-use crate::security::{Security, SecurityError};
+use crate::security::{self, Security, SecurityError, SecuritySettings};
 use crate::stats::Counts;
 
 /// How devices reach their server: by sessions, or as they are.
@@ -17,8 +17,12 @@ pub struct Links {
 }
 
 struct Secure {
-    connector: Connector,
-    security: Arc<Security>,
+    /// To the server of the run; `None`: without DTLS.
+    known: Option<(Connector, Arc<Security>)>,
+    /// To servers that devices were told.
+    told: Option<Told>,
+    /// Length of the identifiers on records to devices.
+    own_cid: usize,
     protector: Protector,
     links: Vec<Link>,
     /// What each device may resume; empty when none may.
@@ -34,8 +38,22 @@ struct Secure {
     datagrams: Vec<Vec<u8>>,
 }
 
+struct Told {
+    connector: Connector,
+    /// By device, once it was told.
+    keys: Vec<Option<Box<ToldKey>>>,
+}
+
+/// A pre-shared key that a bootstrap server wrote.
+pub struct ToldKey {
+    pub identity: Box<[u8]>,
+    pub key: Box<[u8]>,
+}
+
 /// The state of one device's session.
 enum Link {
+    /// The device has none and needs none.
+    Plain,
     Down,
     /// Ended by the device: the server's own close_notify is still to come (RFC 5246 §7.2.1).
     Closed,
@@ -70,14 +88,51 @@ impl Links {
     /// # Errors
     /// [`SecurityError`], when OpenSSL does not take the settings.
     pub fn new(
+        settings: &SecuritySettings,
         security: Option<&Arc<Security>>,
         count: u32,
         share: f64,
     ) -> Result<Self, SecurityError> {
-        let Some(security) = security else {
-            return Ok(Self { secure: None });
+        Self::build(settings, security, None, count, share)
+    }
+
+    /// The same for devices that are told other servers, and pre-shared keys for them.
+    ///
+    /// # Errors
+    /// As [`Self::new`].
+    pub fn with_told_keys(
+        settings: &SecuritySettings,
+        security: Option<&Arc<Security>>,
+        count: u32,
+        share: f64,
+    ) -> Result<Self, SecurityError> {
+        let told = Told {
+            connector: security::psk_connector(settings)?,
+            keys: (0..count).map(|_| None).collect(),
         };
-        let settings = security.settings();
+        Self::build(settings, security, Some(told), count, share)
+    }
+
+    fn build(
+        settings: &SecuritySettings,
+        security: Option<&Arc<Security>>,
+        told: Option<Told>,
+        count: u32,
+        share: f64,
+    ) -> Result<Self, SecurityError> {
+        if security.is_none() && told.is_none() {
+            return Ok(Self { secure: None });
+        }
+        let known = security.map(|security| {
+            let connector = security.connector()?;
+            Ok::<_, SecurityError>((connector, Arc::clone(security)))
+        });
+        let known = known.transpose()?;
+        let first = if known.is_some() {
+            || Link::Down
+        } else {
+            || Link::Plain
+        };
         let of_all = f64::from(settings.max_handshakes) * share;
         let pause = match settings.handshake_rate * share {
             rate if rate > 0.0 => (1e6 / rate) as Micros,
@@ -86,10 +141,11 @@ impl Links {
         let kept = if settings.resumption { count } else { 0 };
         Ok(Self {
             secure: Some(Secure {
-                connector: security.connector()?,
-                security: Arc::clone(security),
+                known,
+                told,
+                own_cid: usize::from(settings.client_connection_id),
                 protector: Protector::new(),
-                links: (0..count).map(|_| Link::Down).collect(),
+                links: (0..count).map(|_| first()).collect(),
                 kept: vec![None; kept as usize],
                 waiting: VecDeque::new(),
                 under_way: 0,
@@ -110,7 +166,25 @@ impl Links {
     /// Whether device `index` can send a message now.
     pub fn is_up(&self, index: u32) -> bool {
         let link = self.secure.as_ref().map(|s| &s.links[index as usize]);
-        matches!(link, None | Some(Link::Up(_)))
+        matches!(link, None | Some(Link::Up(_) | Link::Plain))
+    }
+
+    /// Device `index` ends its session and goes to another server, with a pre-shared key for it or without security.
+    pub fn move_on(&mut self, index: u32, key: Option<Box<ToldKey>>, out: &mut impl Sink) {
+        self.close(index, out);
+        let Some(secure) = &mut self.secure else {
+            return;
+        };
+        secure.links[index as usize] = match key {
+            Some(_) => Link::Down,
+            None => Link::Plain,
+        };
+        if let Some(kept) = secure.kept.get_mut(index as usize) {
+            *kept = None;
+        }
+        if let Some(told) = &mut secure.told {
+            told.keys[index as usize] = key;
+        }
     }
 
     /// Whether device `index` has no session and none is being made.
@@ -158,8 +232,7 @@ impl Links {
             secure.next_start + secure.pause
         };
         let (endpoint, number) = id(index);
-        let begun = secure.begin(index, &endpoint, number, now);
-        let outcome = match begun {
+        let outcome = match secure.begin(index, &endpoint, number, now)? {
             Ok(handshake) => {
                 secure.under_way += 1;
                 secure.links[index as usize] = Link::Handshaking(Box::new(handshake));
@@ -195,6 +268,10 @@ impl Links {
             return Outcome::Nothing;
         };
         match &mut secure.links[index as usize] {
+            Link::Plain => {
+                messages.push(datagram.to_vec());
+                Outcome::Nothing
+            }
             link @ Link::Closed => {
                 *link = Link::Down;
                 Outcome::Nothing
@@ -246,8 +323,13 @@ impl Links {
             out.put(index, write);
             return true;
         };
-        let Link::Up(session) = &mut secure.links[index as usize] else {
-            return false;
+        let session = match &mut secure.links[index as usize] {
+            Link::Plain => {
+                out.put(index, write);
+                return true;
+            }
+            Link::Up(session) => session,
+            _ => return false,
         };
         secure.content.clear();
         write(&mut secure.content);
@@ -291,19 +373,33 @@ impl Links {
 }
 
 impl Secure {
+    /// Starts a handshake; `None` for a device without credentials.
     fn begin(
         &self,
         index: u32,
         endpoint: &str,
         number: u32,
         now: Micros,
-    ) -> Result<Handshake, HandshakeError> {
-        let login = self.security.login(endpoint)?;
-        let length = usize::from(self.security.settings().client_connection_id);
+    ) -> Option<Result<Handshake, HandshakeError>> {
+        let told = self.told.as_ref();
+        let told =
+            told.and_then(|told| Some((&told.connector, told.keys[index as usize].as_ref()?)));
+        let (connector, login) = match (told, &self.known) {
+            (Some((connector, told)), _) => {
+                let (identity, key) = (told.identity.to_vec(), told.key.to_vec());
+                (connector, Ok(Login::Psk { identity, key }))
+            }
+            (None, Some((connector, security))) => (connector, security.login(endpoint)),
+            (None, None) => return None,
+        };
         let number = u64::from(number).to_be_bytes();
-        let own = &number[number.len() - length..];
+        let own = &number[number.len() - self.own_cid..];
         let resume = self.kept.get(index as usize).and_then(Option::as_deref);
-        self.connector.start(&login, own, resume, now)
+        Some(
+            login
+                .map_err(Into::into)
+                .and_then(|login| connector.start(&login, own, resume, now)),
+        )
     }
 
     fn poll(&mut self, index: u32, now: Micros, out: &mut impl Sink) -> Outcome {
@@ -349,6 +445,9 @@ impl Secure {
     }
 
     fn drop_link(&mut self, index: u32) {
+        if matches!(self.links[index as usize], Link::Plain) {
+            return;
+        }
         let link = std::mem::replace(&mut self.links[index as usize], Link::Down);
         if matches!(link, Link::Handshaking(_)) {
             self.under_way -= 1;

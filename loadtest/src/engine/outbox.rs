@@ -6,7 +6,10 @@ use crate::fleet::Addresses;
 
 /// Datagrams of all sockets.
 pub struct Outbox {
-    server: PeerAddr,
+    /// Who devices talk to: the server of the run, and those that they were told.
+    servers: Vec<PeerAddr>,
+    /// Which of them, by device; empty when all talk to the first.
+    at: Vec<u8>,
     addresses: Addresses,
     lanes: Vec<Lane>,
     /// Devices that have moved to the second half of the sockets, one bit for each; empty when nobody ever does.
@@ -15,6 +18,17 @@ pub struct Outbox {
     waiting: Vec<u32>,
     batch: SendBatch,
     length: usize,
+}
+
+/// Who sent a datagram to a device.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Sender {
+    /// The server that it talks to.
+    Server,
+    /// The server of the run, which it talked to before.
+    First,
+    /// Somebody else.
+    Stranger,
 }
 
 #[derive(Default)]
@@ -43,7 +57,8 @@ impl Outbox {
     #[must_use]
     pub fn new(server: PeerAddr, addresses: Addresses, sockets: usize) -> Self {
         Self {
-            server,
+            servers: vec![server],
+            at: Vec::new(),
             addresses,
             lanes: (0..sockets).map(|_| Lane::default()).collect(),
             moved: Vec::new(),
@@ -55,7 +70,16 @@ impl Outbox {
 
     /// Puts a datagram of device `index` to the server in; `write` appends its bytes.
     pub fn put(&mut self, index: u32, write: impl FnOnce(&mut Vec<u8>)) {
-        self.put_to(self.server, index, write);
+        self.put_to(
+            self.servers[usize::from(self.server_of(index))],
+            index,
+            write,
+        );
+    }
+
+    /// Puts a datagram in for the server of the run, whoever the device talks to by now.
+    pub fn put_to_first(&mut self, index: u32, write: impl FnOnce(&mut Vec<u8>)) {
+        self.put_to(self.servers[0], index, write);
     }
 
     /// Puts a datagram of device `index` to somebody in.
@@ -83,6 +107,46 @@ impl Outbox {
     pub fn with_rebinds(mut self, devices: u32) -> Self {
         self.moved = vec![0; devices.div_ceil(64) as usize];
         self
+    }
+
+    /// Lets `devices` devices go to other servers.
+    #[must_use]
+    pub fn with_servers(mut self, devices: u32) -> Self {
+        self.at = vec![0; devices as usize];
+        self
+    }
+
+    /// The number of a server that devices may go to; `None` when there are too many.
+    pub fn server(&mut self, server: PeerAddr) -> Option<u8> {
+        let known = self.servers.iter().position(|known| *known == server);
+        let number = u8::try_from(known.unwrap_or(self.servers.len())).ok()?;
+        if known.is_none() {
+            self.servers.push(server);
+        }
+        Some(number)
+    }
+
+    /// Device `index` talks to another server from now on.
+    pub fn go(&mut self, index: u32, server: u8) {
+        if let Some(at) = self.at.get_mut(index as usize) {
+            *at = server;
+        }
+    }
+
+    /// Whose datagram it is that came to device `index` from `peer`.
+    #[must_use]
+    pub fn sender(&self, index: u32, peer: PeerAddr) -> Sender {
+        if self.servers[usize::from(self.server_of(index))] == peer {
+            Sender::Server
+        } else if self.servers[0] == peer {
+            Sender::First
+        } else {
+            Sender::Stranger
+        }
+    }
+
+    fn server_of(&self, index: u32) -> u8 {
+        self.at.get(index as usize).copied().unwrap_or_default()
     }
 
     /// Device `index` sends from its other socket from now on.

@@ -15,7 +15,7 @@ use super::calendar::MAX_DEVICES;
 use super::control::{Order, Orders, Progress, lock};
 use super::links::Links;
 use super::outbox::Outbox;
-use super::simulation::{Simulation, Terms};
+use super::simulation::{Bootstrap, Simulation, Terms};
 use super::worker::Worker;
 use crate::clock::{Clock, Micros};
 use crate::fleet::{Addresses, Fleet, Names};
@@ -308,6 +308,16 @@ pub(crate) fn resolve(server: &str) -> Result<SocketAddr, RunError> {
         .ok_or_else(|| failed(io::ErrorKind::NotFound.into()))
 }
 
+/// The address of a server that devices are told, if they can reach it as they reach `first`.
+fn told_server(told: &str, first: SocketAddr) -> Option<SocketAddr> {
+    let found: Vec<_> = told.to_socket_addrs().ok()?.collect();
+    let is_near = |address: &SocketAddr| {
+        address.is_ipv4() == first.is_ipv4()
+            && address.ip().is_loopback() == first.ip().is_loopback()
+    };
+    found.into_iter().find(is_near)
+}
+
 fn build_workers(
     scenario: &Scenario,
     options: &RunOptions,
@@ -347,20 +357,22 @@ fn build_workers(
             sockets.extend(open_sockets(&addresses, count, clients, server)?);
         }
         let share = f64::from(count) / f64::from(clients);
-        let links = Links::new(security.as_ref(), count, share)?;
-        let simulation = Simulation::new(Arc::clone(&fleets), first, count, links, &terms);
+        let links = match scenario.bootstrap {
+            Some(_) => Links::with_told_keys,
+            None => Links::new,
+        };
+        let links = links(&scenario.security, security.as_ref(), count, share)?;
+        let mut simulation = Simulation::new(Arc::clone(&fleets), first, count, links, &terms);
         let mut outbox = Outbox::new(server.into(), addresses, sockets.len());
+        if let Some(settings) = scenario.bootstrap {
+            let bootstrap = Bootstrap::new(settings, server, &fleets, count, told_server);
+            simulation = simulation.with_bootstrap(bootstrap);
+            outbox = outbox.with_servers(count);
+        }
         if moves {
             outbox = outbox.with_rebinds(count);
         }
-        workers.push(Worker::new(
-            simulation,
-            sockets,
-            outbox,
-            server.into(),
-            clock,
-            share,
-        )?);
+        workers.push(Worker::new(simulation, sockets, outbox, clock, share)?);
         first += count;
     }
     Ok(workers)

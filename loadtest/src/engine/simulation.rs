@@ -1,5 +1,6 @@
 //! The devices of one thread and all that happens to them, without sockets and clock.
 
+mod bootstrap;
 mod incoming;
 mod links;
 mod outgoing;
@@ -7,6 +8,8 @@ mod outgoing;
 use std::sync::Arc;
 
 use fastrand::Rng;
+
+pub use bootstrap::Bootstrap;
 
 use super::calendar::{Calendar, Due};
 use super::links::Links;
@@ -27,6 +30,7 @@ pub struct Simulation {
     awaiting: Vec<u64>,
     calendar: Calendar,
     links: Links,
+    bootstrap: Option<Bootstrap>,
     clock: Clock,
     timing: Timing,
     rng: Rng,
@@ -73,6 +77,7 @@ impl Simulation {
             awaiting: vec![0; count.div_ceil(64) as usize],
             calendar: Calendar::new(timing.horizon()),
             links,
+            bootstrap: None,
             clock: terms.clock,
             timing,
             rng,
@@ -84,6 +89,13 @@ impl Simulation {
             messages: Vec::new(),
             fleets,
         }
+    }
+
+    /// Lets the devices bootstrap before they register.
+    #[must_use]
+    pub fn with_bootstrap(mut self, bootstrap: Bootstrap) -> Self {
+        self.bootstrap = Some(bootstrap);
+        self
     }
 
     /// How many devices there are.
@@ -106,7 +118,11 @@ impl Simulation {
         }
         device.state = State::Registering;
         self.unsettled += 1;
-        self.begin(index, Doing::Register, intended, now, out);
+        let doing = match &self.bootstrap {
+            Some(bootstrap) if !bootstrap.has_told(index) => Doing::Bootstrap,
+            _ => Doing::Register,
+        };
+        self.begin(index, doing, intended, now, out);
     }
 
     /// Device `index` de-registers, as soon as it may.
@@ -238,6 +254,10 @@ impl Simulation {
         if device.doing == Doing::Handshake {
             return self.handshake_time_out(index, now, out);
         }
+        if device.doing == Doing::Bootstrap && self.bootstraps_again(index, now, out) {
+            return;
+        }
+        let device = &mut self.devices[index as usize];
         match device.exchange.time_out(tick) {
             OnTimeout::Retransmit => {
                 self.calendar
@@ -278,7 +298,7 @@ impl Simulation {
     fn first_update(&self, index: u32, now: Ticks) -> Ticks {
         let period = self.update_period(index);
         let due = self.first_due(index, now, period, false);
-        let lifetime = u64::from(self.fleet(index).settings.lifetime) * 900;
+        let lifetime = u64::from(self.lifetime(index)) * 900;
         let too_soon = due - now < period / 2;
         let in_time = due - now + period < self.clock.ticks_in_millis(lifetime);
         if too_soon && in_time {
@@ -306,8 +326,18 @@ impl Simulation {
     }
 
     fn identity(&mut self, index: u32) -> Identity<'_> {
+        let lifetime = self.lifetime(index);
         let fleet = &self.fleets[usize::from(self.devices[index as usize].fleet)];
-        fleet.identity(self.first + index, &mut self.name)
+        Identity {
+            lifetime,
+            ..fleet.identity(self.first + index, &mut self.name)
+        }
+    }
+
+    /// The lifetime of a device's registrations.
+    fn lifetime(&self, index: u32) -> u32 {
+        let told = self.bootstrap.as_ref().and_then(|b| b.lifetime(index));
+        told.unwrap_or(self.fleet(index).settings.lifetime)
     }
 
     const fn is_awaiting(&self, index: u32) -> bool {
@@ -351,6 +381,7 @@ const fn operation(doing: Doing) -> Option<Operation> {
     match doing {
         Doing::Nothing => None,
         Doing::Handshake => Some(Operation::Handshake),
+        Doing::Bootstrap => Some(Operation::Bootstrap),
         Doing::Register => Some(Operation::Register),
         Doing::Update => Some(Operation::Update),
         Doing::Deregister => Some(Operation::Deregister),

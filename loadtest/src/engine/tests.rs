@@ -1,14 +1,19 @@
 //! Fleets over DTLS against a small LwM2M server behind the test double.
 
+#[path = "../../tests/scripted_bootstrap/mod.rs"]
+mod scripted_bootstrap;
+
 use std::sync::atomic::AtomicBool;
 
 use serde_json::Value;
 
 use super::{RunOptions, run};
-use crate::dtls::double::ServerOptions;
+use scripted_bootstrap::{BootstrapServer, Script, steps};
+
 use crate::dtls::double::gateway::{Gateway, Seen};
+use crate::dtls::double::{IDENTITY, KEY, ServerOptions};
 use crate::report::Report;
-use crate::scenario::{Phase, Scenario};
+use crate::scenario::{BootstrapSettings, Phase, Scenario};
 use crate::security::{
     RebindSettings, ReconnectSettings, Security, SecurityMode, SecuritySettings, certificate,
 };
@@ -223,4 +228,33 @@ fn a_session_that_the_server_ends_is_made_anew_when_it_is_needed() {
     assert_ok(&report, "deregister", 10);
     assert_eq!(report["operations"]["update"]["failed"], 0);
     assert_eq!(gateway.stop().handshakes, 20);
+}
+
+#[test]
+fn devices_that_are_told_a_key_make_sessions_with_it() {
+    let gateway = Gateway::start(&ServerOptions {
+        connection_id: true,
+        ..ServerOptions::new(crate::dtls::Mode::Psk)
+    });
+    let uri = format!("coaps://{}", gateway.address());
+    let bootstrap = BootstrapServer::start(Script {
+        steps: steps(&uri, 0, IDENTITY, KEY),
+        ..Script::default()
+    });
+    let mut scenario = scenario(40, SecurityMode::None);
+    scenario.bootstrap = Some(BootstrapSettings::default());
+    scenario.server = Some(bootstrap.address());
+    let quiet = RunOptions {
+        quiet: true,
+        ..RunOptions::default()
+    };
+    let record = run(&scenario, &quiet, &AtomicBool::new(false)).unwrap();
+    let report = serde_json::to_value(Report::new(&record)).unwrap();
+    for operation in ["bootstrap", "handshake", "register", "deregister"] {
+        assert_ok(&report, operation, 40);
+    }
+    assert_eq!(report["operations"]["update"]["failed"], 0);
+    assert_eq!(bootstrap.stop().finished["2.04"], 40);
+    let seen = gateway.stop();
+    assert_eq!((seen.handshakes, seen.endpoints, seen.closed), (40, 40, 40));
 }

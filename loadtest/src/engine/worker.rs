@@ -4,12 +4,12 @@ use std::io;
 use std::os::fd::OwnedFd;
 use std::sync::Mutex;
 
-use rookery::net::{PeerAddr, ReceiveBatch, ShardSocket};
+use rookery::net::{ReceiveBatch, ShardSocket};
 use rustix::event::epoll;
 use rustix::time::Timespec;
 
 use super::control::{Order, Orders, Progress, lock};
-use super::outbox::Outbox;
+use super::outbox::{Outbox, Sender};
 use super::simulation::Simulation;
 use crate::clock::{Clock, Micros};
 use crate::stats::Stats;
@@ -19,7 +19,6 @@ pub struct Worker {
     simulation: Simulation,
     sockets: Vec<ShardSocket>,
     poll: OwnedFd,
-    server: PeerAddr,
     outbox: Outbox,
     inbox: ReceiveBatch,
     clock: Clock,
@@ -76,7 +75,6 @@ impl Worker {
         simulation: Simulation,
         sockets: Vec<ShardSocket>,
         outbox: Outbox,
-        server: PeerAddr,
         clock: Clock,
         share: f64,
     ) -> io::Result<Self> {
@@ -101,7 +99,6 @@ impl Worker {
             simulation,
             sockets,
             poll,
-            server,
             clock,
             share,
         })
@@ -215,16 +212,18 @@ impl Worker {
             let now = self.clock.now();
             for received in self.inbox.iter() {
                 let device = self.outbox.device(socket as u32, received.local);
-                match device.filter(|&(device, _)| {
-                    device < self.simulation.count() && received.peer == self.server
-                }) {
-                    Some((_, false)) => self.simulation.stats.counts.to_old_address += 1,
-                    Some((device, true)) if !received.truncated => {
-                        self.simulation
-                            .receive(device, received.bytes, now, &mut self.outbox);
-                    }
-                    Some(_) => self.simulation.stats.counts.malformed += 1,
-                    None => self.simulation.stats.counts.foreign += 1,
+                let device = device.filter(|&(device, _)| device < self.simulation.count());
+                let Some((device, is_present)) = device else {
+                    self.simulation.stats.counts.foreign += 1;
+                    continue;
+                };
+                let (simulation, out) = (&mut self.simulation, &mut self.outbox);
+                match out.sender(device, received.peer) {
+                    Sender::Stranger => simulation.stats.counts.foreign += 1,
+                    _ if !is_present => simulation.stats.counts.to_old_address += 1,
+                    _ if received.truncated => simulation.stats.counts.malformed += 1,
+                    Sender::Server => simulation.receive(device, received.bytes, now, out),
+                    Sender::First => simulation.receive_from_before(device, received.bytes, out),
                 }
             }
             if count < BATCH {

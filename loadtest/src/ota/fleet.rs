@@ -150,7 +150,7 @@ impl Fleet {
             wire: Wire::new(outbox, server.into(), weather(1 << 40)),
             incoming: Lates::default(),
             weather: weather(2 << 40),
-            links: Links::new(security, clients, 1.0)?,
+            links: Links::new(&scenario.security, security, clients, 1.0)?,
             link_counts: LinkCounts::default(),
             counted: Counted::new(),
             output: Output::default(),

@@ -105,6 +105,9 @@ fn push_phases(report: &Report, lines: &mut Vec<String>) {
         if let Some(us) = phase.server_cpu_us_per_operation {
             line.push_str(&format!(", server {us:.1} us"));
         }
+        if let Some(us) = phase.server_cpu_us_per_registration {
+            line.push_str(&format!("; server's CPU per registration: {us:.1} us"));
+        }
         lines.push(line);
     }
 }
@@ -119,9 +122,10 @@ fn push_ends(report: &Report, lines: &mut Vec<String>) {
     ));
     if let Some(server) = &report.server {
         let mut line = format!(
-            "server: {:.2} s CPU, {} MB",
+            "server: {:.2} s CPU, {} MB, at most {} MB",
             server.cpu_seconds,
-            server.rss_bytes / 1_000_000
+            server.rss_bytes / 1_000_000,
+            server.peak_rss_bytes / 1_000_000
         );
         if let Some(bytes) = server.bytes_per_client {
             line.push_str(&format!(
@@ -140,6 +144,10 @@ fn push_ends(report: &Report, lines: &mut Vec<String>) {
         (report.malformed, "datagrams were no CoAP"),
         (report.unmatched, "messages belonged to nothing"),
         (report.foreign, "datagrams came from elsewhere"),
+        (
+            report.bootstraps_put_off,
+            "bootstraps were put off by a busy server (5.03)",
+        ),
         (report.sessions.resumed, "handshakes resumed a session"),
         (report.sessions.closed, "sessions were ended by the server"),
         (

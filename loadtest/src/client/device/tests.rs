@@ -1,5 +1,6 @@
 //! The device as a server sees it: datagrams in, datagrams out.
 
+mod bootstrap;
 mod manage;
 mod observe;
 mod register;

@@ -91,6 +91,7 @@ pub fn execute(
             device.schedule(now + timeout.saturating_mul(1_000), Timer::Register);
         }
         [1, _, 8] => device.schedule(now, Timer::Update),
+        [1, _, 9] if device.can_bootstrap() => device.schedule(now, Timer::Bootstrap),
         [1, _, 9] => {
             return Err(Refusal::bad_request(
                 "probably no bootstrap server configured",

@@ -5,7 +5,7 @@ use coap_lite::{CoapOption, MessageClass, MessageType, Packet, ResponseType};
 use super::Simulation;
 use crate::clock::{Micros, Ticks};
 use crate::coap::{Message, Parsed, append};
-use crate::device::{Asked, Doing, answer, repeat};
+use crate::device::{Asked, Doing, Identity, answer, repeat};
 use crate::engine::calendar::Due;
 use crate::engine::outbox::Outbox;
 use crate::stats::{Failure, Operation};
@@ -61,12 +61,18 @@ impl Simulation {
     }
 
     fn on_request(&mut self, index: u32, request: &Parsed, now: Micros, out: &mut Outbox) {
+        if self.devices[index as usize].doing == Doing::Bootstrap {
+            return self.on_bootstrap_request(index, request, now, out);
+        }
+        let lifetime = self.lifetime(index);
         let now_s = (now / 1_000_000) as u16;
         let mid = request.packet.header.message_id;
         let mut name = std::mem::take(&mut self.name);
         let device = &mut self.devices[index as usize];
-        let identity =
-            self.fleets[usize::from(device.fleet)].identity(self.first + index, &mut name);
+        let identity = Identity {
+            lifetime,
+            ..self.fleets[usize::from(device.fleet)].identity(self.first + index, &mut name)
+        };
         let given = if let Some(given) = device.seen(mid, now_s) {
             self.stats.counts.duplicates += 1;
             given
@@ -140,6 +146,7 @@ impl Simulation {
         let device = &self.devices[index as usize];
         let exchange = &device.exchange;
         let operation = match device.doing {
+            Doing::Bootstrap => Some(Operation::Bootstrap),
             Doing::Register => Some(Operation::Register),
             Doing::Update => Some(Operation::Update),
             Doing::Deregister => Some(Operation::Deregister),
@@ -157,6 +164,9 @@ impl Simulation {
         };
         if packet.header.get_type() == MessageType::Confirmable && !self.echoed {
             self.send_empty(index, MessageType::Acknowledgement, packet, out);
+        }
+        if operation == Operation::Bootstrap && !self.echoed {
+            return self.on_bootstrap_response(index, message, now, out);
         }
         let outcome = if self.echoed {
             Ok(())
@@ -197,12 +207,18 @@ impl Simulation {
     }
 
     /// Sends an empty message that names the received one.
-    fn send_empty(&mut self, index: u32, kind: MessageType, received: &Packet, out: &mut Outbox) {
+    pub(super) fn send_empty(
+        &mut self,
+        index: u32,
+        kind: MessageType,
+        received: &Packet,
+        out: &mut Outbox,
+    ) {
         let message = Message::new(kind, MessageClass::Empty, received.header.message_id, &[]);
         self.links.put(index, out, |arena| append(&message, arena));
     }
 
-    fn answered(
+    pub(super) fn answered(
         &mut self,
         index: u32,
         operation: Operation,

@@ -70,6 +70,7 @@ impl Simulation {
         let device = &mut self.devices[index as usize];
         match doing {
             Doing::Nothing | Doing::Handshake => {}
+            Doing::Bootstrap => device.queued.bootstrap = true,
             Doing::Register => device.queued.register = true,
             Doing::Update => device.queued.update = true,
             Doing::Deregister => device.queued.deregister = true,

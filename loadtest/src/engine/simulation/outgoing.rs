@@ -50,10 +50,14 @@ impl Simulation {
         let mid = device.exchange.mid;
         match device.doing {
             Doing::Nothing | Doing::Handshake => {}
+            Doing::Bootstrap => self.write_bootstrap_request(index, mid, out),
             Doing::Register => {
                 let fleet = &self.fleets[usize::from(device.fleet)];
-                self.links.put(index, out, |arena| {
-                    fleet.write_register(number, mid, arena);
+                let told = self.bootstrap.as_mut();
+                let told = told.and_then(|b| b.register(index, device.fleet, fleet));
+                self.links.put(index, out, |arena| match told {
+                    Some(register) => fleet.write(register, number, mid, arena),
+                    None => fleet.write_register(number, mid, arena),
                 });
             }
             Doing::Update => {
@@ -99,6 +103,7 @@ impl Simulation {
             self.links.drop_link(index);
         }
         match (doing, outcome) {
+            (Doing::Bootstrap, _) => self.bootstrap_ended(index, outcome, tick, out),
             (Doing::Register, Ok(())) => self.registered(index, tick),
             (Doing::Register, Err(_)) => {
                 self.unsettled -= 1;
@@ -172,6 +177,9 @@ impl Simulation {
         let doing = if device.queued.deregister {
             device.queued = Queued::default();
             Doing::Deregister
+        } else if device.queued.bootstrap {
+            device.queued.bootstrap = false;
+            Doing::Bootstrap
         } else if device.queued.register {
             device.queued.register = false;
             Doing::Register
