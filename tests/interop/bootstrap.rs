@@ -1,5 +1,7 @@
 //! Real clients that know nothing but their bootstrap server.
 
+mod secured;
+
 use std::net::{SocketAddr, UdpSocket};
 use std::time::Duration;
 
