@@ -134,6 +134,7 @@ async fn run(effective: Effective, mut reload: Reload, dev: bool) -> anyhow::Res
     );
     let bootstrap = Arc::new(bootstrap);
     tokio::spawn(bootstrap.clone().serve(unknown.clone()));
+    tokio::spawn(bootstrap.clone().retire_former());
     let devices = Arc::new(Devices::new(engine.clone(), provisioning));
     // Devices are let in only now: before, each of them would be unknown.
     let provisioned = devices.restore().await?;

@@ -3,14 +3,17 @@
 //! The engine asks and tells over one bounded queue, which one task reads in order: so a device that
 //! begins anew ends its earlier session, whichever shard has that.
 
+use std::collections::{HashSet, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime};
 
+use futures_util::future::join_all;
 use tokio::sync::mpsc;
 
 use super::engine::{Engine, Event, EventKind, Severity};
 use super::provisioning::Provisioning;
 use crate::engine::EngineHandle;
+use crate::engine::bootstrap::configuration::Configuration;
 use crate::engine::bootstrap::desk::{Asked, Order, Refusal, Told};
 use crate::proto::time::UnixMillis;
 
@@ -19,7 +22,14 @@ mod sessions;
 
 pub use sessions::{MAX_REMEMBERED, SessionView};
 
+use configure::Refused;
 use sessions::Sessions;
+
+/// What is told that is looked at together.
+const BATCH: usize = 256;
+
+/// How long to wait before the store is tried again, in ms.
+const AGAIN_MILLIS: u64 = 1_000;
 
 /// The bootstrap service.
 pub struct Bootstrap {
@@ -56,50 +66,107 @@ impl Bootstrap {
     }
 
     async fn follow(&self, engine: EngineHandle, mut told: mpsc::Receiver<Told>) {
-        while let Some(told) = told.recv().await {
-            match told {
-                Told::Asked(asked) => self.on_asked(&engine, *asked).await,
-                Told::Note {
-                    endpoint,
-                    is_error,
-                    text,
-                } => {
-                    self.lock().noted(&endpoint, is_error, &text);
-                    self.note(&endpoint, is_error, text);
+        let mut waiting = Vec::new();
+        while told.recv_many(&mut waiting, BATCH).await > 0 {
+            while !waiting.is_empty() {
+                let next = until_one_asks_again(&waiting);
+                let mut found = self.look_up(&waiting[..next]).await;
+                for told in waiting.drain(..next) {
+                    self.on_told(&engine, told, &mut found).await;
                 }
-                Told::Ended {
-                    ticket,
-                    endpoint,
-                    end,
-                } => self.lock().ended(ticket, &endpoint, end, now()),
             }
         }
     }
 
-    async fn on_asked(&self, engine: &EngineHandle, asked: Asked) {
+    /// Ends what devices had before the credentials that were generated for them, as soon as they have
+    /// registered with these. To be run for as long as the engine runs.
+    pub async fn retire_former(self: Arc<Self>) {
+        let index = Arc::clone(self.provisioning.credentials());
+        loop {
+            for (endpoint, identity) in index.next_used().await {
+                let retired = self.provisioning.retire_former(&endpoint, identity, now());
+                match retired.await {
+                    Ok(true) => self.note(&endpoint, false, RETIRED.to_owned()),
+                    Ok(false) => {}
+                    Err(error) => {
+                        tracing::warn!(endpoint = &*endpoint, %error, "former credentials hold on");
+                        index.used_again((endpoint, identity));
+                        tokio::time::sleep(Duration::from_millis(AGAIN_MILLIS)).await;
+                    }
+                }
+            }
+        }
+    }
+
+    /// What devices that ask are told, in their order. Storing what is generated for them takes time: it
+    /// is done for all at once.
+    async fn look_up(&self, waiting: &[Told]) -> VecDeque<Result<Configuration, Refused>> {
+        let asked = waiting.iter().filter_map(|told| match told {
+            Told::Asked(asked) => Some(&**asked),
+            _ => None,
+        });
+        let (provisioning, allow_unknown) = (&self.provisioning, self.allow_unknown);
+        let found =
+            asked.map(|asked| configure::configuration(provisioning, allow_unknown, asked, now()));
+        join_all(found).await.into()
+    }
+
+    async fn on_told(
+        &self,
+        engine: &EngineHandle,
+        told: Told,
+        found: &mut VecDeque<Result<Configuration, Refused>>,
+    ) {
+        match told {
+            Told::Asked(asked) => {
+                if let Some(found) = found.pop_front() {
+                    self.on_asked(engine, *asked, found).await;
+                }
+            }
+            Told::Note {
+                endpoint,
+                is_error,
+                text,
+            } => {
+                self.lock().noted(&endpoint, is_error, &text);
+                self.note(&endpoint, is_error, text);
+            }
+            Told::Ended {
+                ticket,
+                endpoint,
+                end,
+            } => self.lock().ended(ticket, &endpoint, end, now()),
+        }
+    }
+
+    async fn on_asked(
+        &self,
+        engine: &EngineHandle,
+        asked: Asked,
+        found: Result<Configuration, Refused>,
+    ) {
         let ticket = asked.ticket;
-        let order =
-            match configure::configuration(&self.provisioning, self.allow_unknown, &asked).await {
-                Ok(configuration) => {
-                    let before = self.lock().began(&asked, now());
-                    if let Some(before) = before {
-                        engine.direct(before, Order::Supersede).await;
-                    }
-                    let text = format!("Bootstrap session started... {}", asked.address);
-                    self.note(&asked.endpoint, false, text);
-                    Order::Configure(Arc::new(configuration))
+        let order = match found {
+            Ok(configuration) => {
+                let before = self.lock().began(&asked, now());
+                if let Some(before) = before {
+                    engine.direct(before, Order::Supersede).await;
                 }
-                Err(refused) => {
-                    let (refusal, text) = (refused.refusal(), refused.to_string());
-                    tracing::debug!(endpoint = &*asked.endpoint, text, "a bootstrap is refused");
-                    // Whoever claims a name over plain CoAP is not to fill the log of its owner.
-                    if refusal != Refusal::Unauthorized {
-                        self.note(&asked.endpoint, true, text.clone());
-                    }
-                    self.lock().refused(&asked, refusal, text, now());
-                    Order::Refuse(refusal)
+                let text = format!("Bootstrap session started... {}", asked.address);
+                self.note(&asked.endpoint, false, text);
+                Order::Configure(Arc::new(configuration))
+            }
+            Err(refused) => {
+                let (refusal, text) = (refused.refusal(), refused.to_string());
+                tracing::debug!(endpoint = &*asked.endpoint, text, "a bootstrap is refused");
+                // Whoever claims a name over plain CoAP is not to fill the log of its owner.
+                if refusal != Refusal::Unauthorized {
+                    self.note(&asked.endpoint, true, text.clone());
                 }
-            };
+                self.lock().refused(&asked, refusal, text, now());
+                Order::Refuse(refusal)
+            }
+        };
         engine.direct(ticket, order).await;
     }
 
@@ -127,6 +194,19 @@ impl Bootstrap {
     fn lock(&self) -> MutexGuard<'_, Sessions> {
         self.sessions.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+const RETIRED: &str =
+    "The device has registered with the credentials generated for it; the former ones ended.";
+
+/// How many of these come before one of a device that has asked among them already.
+fn until_one_asks_again(waiting: &[Told]) -> usize {
+    let mut asking = HashSet::new();
+    let again = waiting.iter().position(|told| match told {
+        Told::Asked(asked) => !asking.insert(&*asked.endpoint),
+        _ => false,
+    });
+    again.unwrap_or(waiting.len())
 }
 
 fn now() -> UnixMillis {

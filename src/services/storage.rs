@@ -61,6 +61,8 @@ pub enum Table {
     DeviceUpdates,
     /// Assigned packages by name of the profile.
     ProfileUpdates,
+    /// Credentials that were generated for devices, by endpoint client name.
+    GeneratedCredentials,
     /// Campaigns by id.
     Campaigns,
     /// Devices of campaigns by id of the campaign and place in it.
@@ -69,7 +71,7 @@ pub enum Table {
 
 impl Table {
     /// Every table.
-    pub const ALL: [Self; 12] = [
+    pub const ALL: [Self; 13] = [
         Self::Tokens,
         Self::Devices,
         Self::Models,
@@ -80,6 +82,7 @@ impl Table {
         Self::Packages,
         Self::DeviceUpdates,
         Self::ProfileUpdates,
+        Self::GeneratedCredentials,
         Self::Campaigns,
         Self::CampaignDevices,
     ];
@@ -98,6 +101,7 @@ impl Table {
             Self::Packages => "packages",
             Self::DeviceUpdates => "device_updates",
             Self::ProfileUpdates => "profile_updates",
+            Self::GeneratedCredentials => "generated_credentials",
             Self::Campaigns => "campaigns",
             Self::CampaignDevices => "campaign_devices",
         }

@@ -5,9 +5,10 @@ use serde_json::Value;
 use crate::engine::bootstrap::configuration::{Account, AccountMode, Configuration, Server};
 use crate::engine::bootstrap::desk::{Asked, Refusal};
 use crate::engine::view::SecurityMode;
+use crate::proto::time::UnixMillis;
 use crate::services::credentials::{AccountCredentials, DeviceCredentials, Mode, Role};
 use crate::services::profiles::BootstrapServer;
-use crate::services::provisioning::Provisioning;
+use crate::services::provisioning::{NotGenerated, Provisioning};
 use crate::services::storage::StoreError;
 
 /// Why a device is told nothing.
@@ -34,6 +35,9 @@ pub(super) enum Refused {
     /// What is stored cannot be read.
     #[error(transparent)]
     Store(#[from] StoreError),
+    /// There are no credentials for it.
+    #[error("no credentials were generated: {0}")]
+    NotGenerated(#[from] NotGenerated),
 }
 
 impl Refused {
@@ -43,7 +47,8 @@ impl Refused {
             Self::NoCredentials | Self::DifferentModes | Self::NoProfile { .. } => {
                 Refusal::NoConfiguration
             }
-            Self::Store(_) => Refusal::Busy,
+            Self::NotGenerated(NotGenerated::NotProvisioned) => Refusal::NoConfiguration,
+            Self::Store(_) | Self::NotGenerated(_) => Refusal::Busy,
         }
     }
 }
@@ -53,6 +58,7 @@ pub(super) async fn configuration(
     provisioning: &Provisioning,
     allow_unknown: bool,
     asked: &Asked,
+    now: UnixMillis,
 ) -> Result<Configuration, Refused> {
     let record = provisioning.get(&asked.endpoint).await?;
     let profiles = provisioning.profiles();
@@ -64,8 +70,6 @@ pub(super) async fn configuration(
     let own = AccountCredentials::of(credentials, Role::BootstrapServer);
     check_security(asked.security, credentials, own.as_ref())?;
     let own = own.ok_or(Refused::NoCredentials)?;
-    let shared =
-        AccountCredentials::of(credentials, Role::Lwm2mServer).ok_or(Refused::NoCredentials)?;
     let plan = profiles
         .bootstrap(profile)
         .ok_or_else(|| Refused::NoProfile {
@@ -76,26 +80,34 @@ pub(super) async fn configuration(
         cleared: plan.emptied.clone(),
         ..Configuration::default()
     };
+    let own_account = plan.servers.iter().find(|server| server.is_bootstrap);
+    configuration.bootstrap = own_account
+        .map(|server| account(server, &own))
+        .transpose()?;
+    // Only for a device that is told everything.
+    let shared = match plan.generate {
+        Some(mode) => provisioning.generate(&asked.endpoint, mode, now).await?,
+        None => {
+            AccountCredentials::of(credentials, Role::Lwm2mServer).ok_or(Refused::NoCredentials)?
+        }
+    };
     for server in &plan.servers {
-        let given = if server.is_bootstrap { &own } else { &shared };
-        let account = account(server, given)?;
-        match server.short_id {
-            Some(short_id) => configuration.servers.push(Server {
-                account,
+        if let Some(short_id) = server.short_id {
+            configuration.servers.push(Server {
+                account: account(server, &shared)?,
                 short_id,
                 lifetime: server.lifetime,
                 min_period: server.min_period,
                 stores_notifications: server.stores_notifications,
                 binding: server.binding.as_str().into(),
-            }),
-            None => configuration.bootstrap = Some(account),
+            });
         }
     }
     Ok(configuration)
 }
 
-/// A device bootstraps with the security that its credentials name for the bootstrap server, or with
-/// that of its `client` part. In both, DTLS has proven its identity.
+/// A device bootstraps with any identity of its own that DTLS has proven, or without security where its
+/// credentials name none for the bootstrap server.
 fn check_security(
     came: SecurityMode,
     credentials: Option<&Value>,
@@ -104,8 +116,7 @@ fn check_security(
     let client = DeviceCredentials::of_stored(credentials);
     let client = client.map_or(Mode::Unreadable, |client| client.mode());
     let wanted = own.map_or(client, |own| own.mode);
-    let proven = came != SecurityMode::NoSec && came.name() == client.name();
-    if proven || came.name() == wanted.name() {
+    if came != SecurityMode::NoSec || came.name() == wanted.name() {
         return Ok(());
     }
     Err(Refused::Security {

@@ -44,7 +44,7 @@ impl Shard {
         match datagram.owner {
             // Plain CoAP finds its endpoint by names that nobody can guess.
             None => entry.head.peer.session().is_none(),
-            Some(owner) if !self.lives_here(slot, owner) => false,
+            Some(owner) if !self.lives_here(slot, &owner.endpoint) => false,
             Some(_) => {
                 self.adopt(slot, Sender::of(datagram));
                 true
@@ -68,6 +68,7 @@ impl Shard {
             address,
             local,
             datagram_len: 0,
+            identity: None,
         };
         if home.shard == self.index {
             return self.bind_here(home.slot, endpoint, sender);
