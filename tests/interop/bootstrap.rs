@@ -1,6 +1,8 @@
 //! Real clients that know nothing but their bootstrap server.
 
+mod generated;
 mod secured;
+mod server;
 
 use std::net::{SocketAddr, UdpSocket};
 use std::time::Duration;
