@@ -7,19 +7,25 @@ use std::collections::{HashSet, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, SystemTime};
 
+use arc_swap::ArcSwap;
 use futures_util::future::join_all;
 use tokio::sync::mpsc;
 
 use super::engine::{Engine, Event, EventKind, Severity};
 use super::provisioning::Provisioning;
+use super::storage::{self, Change, Store, StoreError, Table};
 use crate::engine::EngineHandle;
 use crate::engine::bootstrap::configuration::Configuration;
 use crate::engine::bootstrap::desk::{Asked, Order, Refusal, Told};
 use crate::proto::time::UnixMillis;
 
 mod configure;
+mod placement;
 mod sessions;
 
+pub use placement::{
+    MAX_RULES, MAX_TARGETS, MAX_WEIGHT, Match, Placed, Placement, PlacementFault, Rule, Target,
+};
 pub use sessions::{MAX_REMEMBERED, SessionView};
 
 use configure::Refused;
@@ -31,25 +37,80 @@ const BATCH: usize = 256;
 /// How long to wait before the store is tried again, in ms.
 const AGAIN_MILLIS: u64 = 1_000;
 
+/// Key of the one record of the placement.
+const PLACEMENT: &str = "placement";
+
+/// What the configuration of the server says of bootstrap.
+#[derive(Clone, Debug, Default)]
+pub struct BootstrapSettings {
+    /// Whether devices that are not provisioned are let in.
+    pub allow_unknown: bool,
+    /// What a host of `0.0.0.0` is told as; empty for `localhost`.
+    pub public_host: String,
+}
+
+/// Why a placement is not in force.
+#[derive(Debug, thiserror::Error)]
+pub enum PlacementError {
+    /// It cannot be used.
+    #[error(transparent)]
+    Refused(#[from] PlacementFault),
+    /// It could not be stored.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+
 /// The bootstrap service.
 pub struct Bootstrap {
     engine: Arc<dyn Engine>,
     provisioning: Provisioning,
-    /// Whether devices that are not provisioned are let in.
-    allow_unknown: bool,
+    store: Arc<dyn Store>,
+    settings: BootstrapSettings,
+    placement: ArcSwap<Placement>,
     sessions: Mutex<Sessions>,
 }
 
 impl Bootstrap {
-    /// The service for devices of `provisioning`.
-    #[must_use]
-    pub fn new(engine: Arc<dyn Engine>, provisioning: Provisioning, allow_unknown: bool) -> Self {
-        Self {
+    /// The service for devices of `provisioning`, with the placement in `store`.
+    ///
+    /// # Errors
+    /// When the store cannot be read.
+    pub async fn load(
+        engine: Arc<dyn Engine>,
+        provisioning: Provisioning,
+        store: Arc<dyn Store>,
+        settings: BootstrapSettings,
+    ) -> Result<Self, StoreError> {
+        let (table, key) = (Table::BootstrapPlacement, PLACEMENT);
+        let placement = storage::read::<Placement>(&*store, table, key).await?;
+        Ok(Self {
             engine,
             provisioning,
-            allow_unknown,
+            store,
+            settings,
+            placement: ArcSwap::from_pointee(placement.unwrap_or_default()),
             sessions: Mutex::default(),
-        }
+        })
+    }
+
+    /// Which servers devices are told in place of those of their profiles.
+    #[must_use]
+    pub fn placement(&self) -> Arc<Placement> {
+        self.placement.load_full()
+    }
+
+    /// Has devices told other servers from their next bootstrap on.
+    ///
+    /// # Errors
+    /// It cannot be used, or the store failed; then nothing changes.
+    pub async fn place(&self, placement: Placement) -> Result<Arc<Placement>, PlacementError> {
+        let profiles = self.provisioning.profiles();
+        placement.check(|name| profiles.contains(name))?;
+        let change = Change::put(Table::BootstrapPlacement, PLACEMENT, &placement)?;
+        let placement = Arc::new(placement);
+        self.store.write(vec![change]).await?;
+        self.placement.store(Arc::clone(&placement));
+        Ok(placement)
     }
 
     /// Answers devices of an engine until it stops. The first service of an engine does.
@@ -105,9 +166,10 @@ impl Bootstrap {
             Told::Asked(asked) => Some(&**asked),
             _ => None,
         });
-        let (provisioning, allow_unknown) = (&self.provisioning, self.allow_unknown);
-        let found =
-            asked.map(|asked| configure::configuration(provisioning, allow_unknown, asked, now()));
+        let (provisioning, settings) = (&self.provisioning, &self.settings);
+        let placement = &**self.placement.load();
+        let found = asked
+            .map(|asked| configure::configuration(provisioning, settings, placement, asked, now()));
         join_all(found).await.into()
     }
 
@@ -148,7 +210,7 @@ impl Bootstrap {
         let ticket = asked.ticket;
         let order = match found {
             Ok(configuration) => {
-                let before = self.lock().began(&asked, now());
+                let before = self.lock().began(&asked, &configuration, now());
                 if let Some(before) = before {
                     engine.direct(before, Order::Supersede).await;
                 }

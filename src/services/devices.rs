@@ -45,6 +45,9 @@ pub struct DeviceView {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(value_type = Option<Object>)]
     pub transport_configuration: Option<Map<String, Value>>,
+    /// As provisioned.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub label: Option<String>,
     /// What was generated for it when it bootstrapped, without secrets.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub generated_credentials: Option<GeneratedRecord>,
@@ -393,14 +396,21 @@ fn view(
     generated_credentials: Option<GeneratedRecord>,
 ) -> DeviceView {
     let provisioned = record.is_some();
-    let (credentials, transport_configuration) = record
-        .map(|record| (record.credentials, record.transport_configuration))
+    let (credentials, transport_configuration, label) = record
+        .map(|record| {
+            (
+                record.credentials,
+                record.transport_configuration,
+                record.label,
+            )
+        })
         .unwrap_or_default();
     DeviceView {
         summary,
         provisioned,
         credentials: credentials.as_ref().map(redacted_credentials),
         transport_configuration,
+        label,
         generated_credentials,
     }
 }

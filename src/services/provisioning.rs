@@ -33,6 +33,8 @@ pub struct DeviceBody {
     /// ThingsBoard's LwM2M device transport configuration.
     #[schema(value_type = Option<Object>)]
     pub transport_configuration: Option<Map<String, Value>>,
+    /// Any name for a group of devices, at most 255 bytes; placement can choose by it.
+    pub label: Option<String>,
     /// Endpoint client name. Needed in an import where `credentials.client.endpoint` is absent.
     pub endpoint: Option<String>,
     /// Shown by the server, ignored when sent back.
@@ -67,6 +69,9 @@ pub struct DeviceRecord {
     pub credentials: Option<Value>,
     /// As it came.
     pub transport_configuration: Option<Map<String, Value>>,
+    /// As it came.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub label: Option<String>,
 }
 
 /// A device that passed the checks.
@@ -188,6 +193,7 @@ impl Provisioning {
     ) -> Result<CheckedDevice, DeviceError> {
         let credentials = DeviceCredentials::read(body.credentials.as_ref())?;
         let endpoint = rules::endpoint_of(endpoint, &body)?;
+        rules::check_label(body.label.as_deref())?;
         let profile = body.profile.unwrap_or_else(|| self.profile.clone());
         if !self.profiles.contains(&profile) {
             let known = self.profiles.known();
@@ -205,6 +211,7 @@ impl Provisioning {
                 profile,
                 credentials: body.credentials,
                 transport_configuration: body.transport_configuration,
+                label: body.label,
             },
             power,
             credentials,

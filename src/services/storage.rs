@@ -63,6 +63,8 @@ pub enum Table {
     ProfileUpdates,
     /// Credentials that were generated for devices, by endpoint client name.
     GeneratedCredentials,
+    /// Where devices are told to register; one record.
+    BootstrapPlacement,
     /// Campaigns by id.
     Campaigns,
     /// Devices of campaigns by id of the campaign and place in it.
@@ -71,7 +73,7 @@ pub enum Table {
 
 impl Table {
     /// Every table.
-    pub const ALL: [Self; 13] = [
+    pub const ALL: [Self; 14] = [
         Self::Tokens,
         Self::Devices,
         Self::Models,
@@ -83,6 +85,7 @@ impl Table {
         Self::DeviceUpdates,
         Self::ProfileUpdates,
         Self::GeneratedCredentials,
+        Self::BootstrapPlacement,
         Self::Campaigns,
         Self::CampaignDevices,
     ];
@@ -102,6 +105,7 @@ impl Table {
             Self::DeviceUpdates => "device_updates",
             Self::ProfileUpdates => "profile_updates",
             Self::GeneratedCredentials => "generated_credentials",
+            Self::BootstrapPlacement => "bootstrap_placement",
             Self::Campaigns => "campaigns",
             Self::CampaignDevices => "campaign_devices",
         }

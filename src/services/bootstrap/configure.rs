@@ -11,6 +11,9 @@ use crate::services::profiles::BootstrapServer;
 use crate::services::provisioning::{NotGenerated, Provisioning};
 use crate::services::storage::StoreError;
 
+use super::BootstrapSettings;
+use super::placement::{Placed, Placement, Target};
+
 /// Why a device is told nothing.
 #[derive(Debug, thiserror::Error)]
 pub(super) enum Refused {
@@ -56,7 +59,8 @@ impl Refused {
 /// What a device is told, if it may be told at all.
 pub(super) async fn configuration(
     provisioning: &Provisioning,
-    allow_unknown: bool,
+    settings: &BootstrapSettings,
+    placement: &Placement,
     asked: &Asked,
     now: UnixMillis,
 ) -> Result<Configuration, Refused> {
@@ -64,7 +68,7 @@ pub(super) async fn configuration(
     let profiles = provisioning.profiles();
     let (credentials, profile) = match &record {
         Some(record) => (record.credentials.as_ref(), record.profile.as_str()),
-        None if allow_unknown => (None, profiles.of_unnamed()),
+        None if settings.allow_unknown => (None, profiles.of_unnamed()),
         None => return Err(Refused::Unknown),
     };
     let own = AccountCredentials::of(credentials, Role::BootstrapServer);
@@ -82,7 +86,7 @@ pub(super) async fn configuration(
     };
     let own_account = plan.servers.iter().find(|server| server.is_bootstrap);
     configuration.bootstrap = own_account
-        .map(|server| account(server, &own))
+        .map(|server| account(server, None, &own, settings))
         .transpose()?;
     // Only for a device that is told everything.
     let shared = match plan.generate {
@@ -91,10 +95,17 @@ pub(super) async fn configuration(
             AccountCredentials::of(credentials, Role::Lwm2mServer).ok_or(Refused::NoCredentials)?
         }
     };
+    let device = Placed {
+        endpoint: &asked.endpoint,
+        profile,
+        label: record.as_ref().and_then(|record| record.label.as_deref()),
+    };
     for server in &plan.servers {
         if let Some(short_id) = server.short_id {
+            let is_first = configuration.servers.is_empty();
+            let target = placement.target(device, server, is_first);
             configuration.servers.push(Server {
-                account: account(server, &shared)?,
+                account: account(server, target, &shared, settings)?,
                 short_id,
                 lifetime: server.lifetime,
                 min_period: server.min_period,
@@ -125,7 +136,12 @@ fn check_security(
     })
 }
 
-fn account(server: &BootstrapServer, given: &AccountCredentials) -> Result<Account, Refused> {
+fn account(
+    server: &BootstrapServer,
+    target: Option<&Target>,
+    given: &AccountCredentials,
+    settings: &BootstrapSettings,
+) -> Result<Account, Refused> {
     if server.mode != given.mode {
         return Err(Refused::DifferentModes);
     }
@@ -136,11 +152,14 @@ fn account(server: &BootstrapServer, given: &AccountCredentials) -> Result<Accou
         Mode::NoSec | Mode::Unreadable => ("coap", AccountMode::NoSec),
     };
     // What a server listens on is nothing to connect to; ThingsBoard writes the same.
-    let host = match server.host.as_str() {
-        "0.0.0.0" => "localhost",
+    let host = match target.map_or(&*server.host, |target| &*target.host) {
+        "0.0.0.0" if settings.public_host.is_empty() => "localhost",
+        "0.0.0.0" => &settings.public_host,
         host => host,
     };
-    let port = server.port;
+    let port = target.and_then(|target| target.port);
+    let port = port.unwrap_or(server.port);
+    let server_key = target.and_then(Target::key);
     let uri = if host.contains(':') && !host.starts_with('[') {
         format!("{scheme}://[{host}]:{port}")
     } else {
@@ -151,7 +170,11 @@ fn account(server: &BootstrapServer, given: &AccountCredentials) -> Result<Accou
         mode,
         identity: given.identity.as_slice().into(),
         secret: given.secret.clone(),
-        server_key: server.server_key.as_slice().into(),
+        server_key: server_key
+            .as_ref()
+            .unwrap_or(&server.server_key)
+            .as_slice()
+            .into(),
         hold_off: server.hold_off,
         account_timeout: server.account_timeout,
     })
