@@ -37,6 +37,8 @@ use super::{
         rpc::show,
         rpc::remove,
         bootstrap::sessions,
+        bootstrap::placement,
+        bootstrap::place,
         events::all,
         events::of_device,
         models::list,

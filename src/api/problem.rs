@@ -6,6 +6,7 @@ use serde::Serialize;
 use serde_json::{Map, Value, json};
 
 use crate::services::attributes::AttributesError;
+use crate::services::bootstrap::PlacementError;
 use crate::services::credentials::CredentialsError;
 use crate::services::devices::DevicesError;
 use crate::services::engine::EngineError;
@@ -132,6 +133,8 @@ problem_kinds! {
     RpcExpired UNPROCESSABLE_ENTITY "rpc-expired" "The command has expired",
     /// The device is not as a device must be.
     InvalidDevice UNPROCESSABLE_ENTITY "invalid-device" "The device is not accepted",
+    /// The placement is not as it must be.
+    InvalidPlacement UNPROCESSABLE_ENTITY "invalid-placement" "The placement is not accepted",
     /// A shared attribute is refused.
     InvalidAttribute UNPROCESSABLE_ENTITY "invalid-attribute" "The attribute is not accepted",
     /// The transport configuration is not as it must be.
@@ -279,6 +282,9 @@ impl From<DeviceError> for Problem {
         match error {
             DeviceError::Endpoint { .. } => Self::new(ProblemKind::InvalidEndpoint, detail),
             DeviceError::EndpointMissing => Self::new(ProblemKind::InvalidDevice, detail),
+            DeviceError::Label { .. } => {
+                Self::new(ProblemKind::InvalidDevice, detail).with("member", "label")
+            }
             DeviceError::EndpointMismatch { member, .. } => {
                 Self::new(ProblemKind::EndpointMismatch, detail).with("member", member)
             }
@@ -388,6 +394,18 @@ impl From<AttributesError> for Problem {
                 }
             }
             AttributesError::Store(error) => error.into(),
+        }
+    }
+}
+
+impl From<PlacementError> for Problem {
+    fn from(error: PlacementError) -> Self {
+        let detail = error.to_string();
+        match error {
+            PlacementError::Refused(fault) => {
+                Self::new(ProblemKind::InvalidPlacement, detail).with("member", fault.member)
+            }
+            PlacementError::Store(error) => error.into(),
         }
     }
 }

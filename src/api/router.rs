@@ -52,6 +52,10 @@ pub fn router(api: Api) -> Router {
         )
         .route("/api/v1/rpc/{id}", get(rpc::show).delete(rpc::remove))
         .route("/api/v1/bootstrap/sessions", get(bootstrap::sessions))
+        .route(
+            "/api/v1/bootstrap/placement",
+            get(bootstrap::placement).put(bootstrap::place),
+        )
         .route("/api/v1/events", get(events::all))
         .route("/api/v1/models", get(models::list).post(models::upload))
         .route(

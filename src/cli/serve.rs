@@ -13,7 +13,7 @@ use rookery::ops::health::{Health, Phase};
 use rookery::ops::logging;
 use rookery::ops::metrics::Exporter;
 use rookery::services::attributes::Attributes;
-use rookery::services::bootstrap::Bootstrap;
+use rookery::services::bootstrap::{Bootstrap, BootstrapSettings};
 use rookery::services::campaigns::Campaigns;
 use rookery::services::credentials::{Credentials, Keys};
 use rookery::services::devices::Devices;
@@ -132,13 +132,18 @@ async fn run(effective: Effective, mut reload: Reload, dev: bool) -> anyhow::Res
     let credentials = Arc::new(Credentials::new(index, keys));
     prepared.identify_by(credentials.clone());
     tokio::spawn(secured::end_revoked(revocations, unknown.clone()));
-    let bootstrap = Bootstrap::new(
+    let bootstrap = Bootstrap::load(
         engine.clone(),
         provisioning.clone(),
-        config.provisioning.allow_unknown,
+        store.clone(),
+        BootstrapSettings {
+            allow_unknown: config.provisioning.allow_unknown,
+            public_host: config.listen.public_host.clone(),
+        },
     );
-    let bootstrap = Arc::new(bootstrap);
+    let bootstrap = Arc::new(bootstrap.await?);
     tokio::spawn(bootstrap.clone().serve(unknown.clone()));
+    tokio::spawn(bootstrap.clone().retire_former());
     let devices = Arc::new(Devices::new(engine.clone(), provisioning));
     // Devices are let in only now: before, each of them would be unknown.
     let provisioned = devices.restore().await?;

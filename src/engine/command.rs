@@ -109,6 +109,7 @@ pub enum Command {
     Revoke {
         endpoint: Arc<str>,
         identity: Option<u64>,
+        ends_registration: bool,
     },
     /// Credentials of some endpoints do not hold any more; of which ones is not known.
     RevokeUnknown,

@@ -23,13 +23,25 @@ pub trait Credentials: fmt::Debug + Send + Sync + 'static {
     /// Whether a claim is good at a time, and whose it is; `resumed` when it was proven in an earlier
     /// handshake, so that only whether it still holds is asked. Of certificates it is asked on a thread of
     /// its own; of the others by shards.
-    fn decide(&self, claim: &Claim, resumed: bool, now: UnixMillis) -> Decision;
+    fn decide(&self, claim: &Claim, purpose: Purpose, resumed: bool, now: UnixMillis) -> Decision;
 
     /// Whether an endpoint may register with this security mode. One that is not known may with none.
     fn admits(&self, endpoint: &str, security: SecurityMode) -> bool;
 
     /// Whether an identity that was proven still holds.
-    fn holds(&self, owner: &Owner) -> bool;
+    fn holds(&self, owner: &Owner, purpose: Purpose) -> bool;
+
+    /// An endpoint has registered with the identity of this number. Must not wait.
+    fn registered(&self, endpoint: &str, identity: u64);
+}
+
+/// What a device proves its identity for.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Purpose {
+    /// To register.
+    Registration,
+    /// To bootstrap.
+    Bootstrap,
 }
 
 /// The answer to a claim.
@@ -67,8 +79,8 @@ pub struct Owner {
 pub struct Lookup {
     /// Whose handshake it is.
     pub shard: u8,
-    /// It is one with the bootstrap server.
-    pub is_bootstrap: bool,
+    /// What for.
+    pub purpose: Purpose,
     /// The handshake that waits.
     pub handshake: HandshakeId,
     /// Who the peer says it is.
@@ -82,8 +94,8 @@ pub struct Lookup {
 /// An answer on its way back to its shard.
 #[derive(Debug)]
 pub struct Answer {
-    /// The handshake is one with the bootstrap server.
-    pub is_bootstrap: bool,
+    /// What the handshake is for.
+    pub purpose: Purpose,
     /// The handshake that waits.
     pub handshake: HandshakeId,
     /// What it claimed.
@@ -151,11 +163,11 @@ impl Waiting {
 impl Lookup {
     fn decide(&self, credentials: &dyn Credentials) -> Answer {
         Answer {
-            is_bootstrap: self.is_bootstrap,
+            purpose: self.purpose,
             handshake: self.handshake,
             claim: self.claim.fingerprint(),
             mode: self.claim.mode(),
-            decision: credentials.decide(&self.claim, self.resumed, self.now),
+            decision: credentials.decide(&self.claim, self.purpose, self.resumed, self.now),
         }
     }
 }

@@ -415,13 +415,23 @@ impl EngineHandle {
         }
     }
 
-    /// Takes credentials back: the registration of the endpoint ends, and the sessions of the identity
-    /// with it. Waits while shards are busy, for as long as they are.
-    pub async fn revoke(&self, endpoint: &Arc<str>, identity: Option<u64>) {
+    /// Takes credentials back: the sessions of the identity end, and with `ends_registration` the
+    /// registration of the endpoint. Waits while shards are busy, for as long as they are.
+    pub async fn revoke(
+        &self,
+        endpoint: &Arc<str>,
+        identity: Option<u64>,
+        ends_registration: bool,
+    ) {
         for shard in &self.inner.commands {
             let endpoint = Arc::clone(endpoint);
             // A shard that is gone has no sessions.
-            let _ = shard.send(Command::Revoke { endpoint, identity }).await;
+            let revoke = Command::Revoke {
+                endpoint,
+                identity,
+                ends_registration,
+            };
+            let _ = shard.send(revoke).await;
         }
     }
 

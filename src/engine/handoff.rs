@@ -10,6 +10,7 @@ use tokio::sync::mpsc;
 
 use crate::net::{LocalAddr, PeerAddr};
 
+use super::credentials::Owner;
 use super::metrics::{Rejection, ShardMetrics};
 use super::peer::{Peer, Session};
 use super::shard::Sender;
@@ -32,8 +33,8 @@ pub enum HandedOff {
         peer: Peer,
         /// From where.
         address: PeerAddr,
-        /// The endpoint that the identity proven in its session belongs to.
-        owner: Option<Arc<str>>,
+        /// The identity proven in its session.
+        owner: Option<Owner>,
         /// Which address of ours it came to.
         local: Option<LocalAddr>,
     },

@@ -23,7 +23,7 @@ use super::bootstrap::desk::Desk;
 use super::bootstrap::server::BootstrapServer;
 use super::command::Command;
 use super::config::EngineConfig;
-use super::credentials::Credentials;
+use super::credentials::{Credentials, Owner};
 use super::directory::Directory;
 use super::endpoint::identity::IdentityKey;
 use super::endpoint::outputs::Outputs;
@@ -124,8 +124,8 @@ pub struct Datagram<'a> {
     pub peer: Peer,
     /// From where.
     pub address: PeerAddr,
-    /// The endpoint that the identity proven in its session belongs to.
-    pub owner: Option<&'a Arc<str>>,
+    /// The identity proven in its session.
+    pub owner: Option<&'a Owner>,
     /// Which address of ours it came to.
     pub local: Option<LocalAddr>,
     /// It was longer than the buffer.

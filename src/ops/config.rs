@@ -49,6 +49,8 @@ pub struct Listen {
     pub bootstrap_coap: Option<SocketAddr>,
     /// Bootstrap over DTLS.
     pub bootstrap_coaps: Option<SocketAddr>,
+    /// What devices are told where a profile says `0.0.0.0`; empty for `localhost`.
+    pub public_host: String,
     /// HTTP: API and metrics.
     pub http: Option<SocketAddr>,
 }
@@ -178,6 +180,7 @@ impl Default for Config {
                 coaps: Some(SocketAddr::new(any, 5686)),
                 bootstrap_coap: Some(SocketAddr::new(any, 5687)),
                 bootstrap_coaps: Some(SocketAddr::new(any, 5688)),
+                public_host: String::new(),
                 http: Some(SocketAddr::new(loopback, 8080)),
             },
             engine: Engine {

@@ -8,6 +8,7 @@ use std::sync::Arc;
 
 use arc_swap::ArcSwap;
 
+use crate::engine::credentials::Purpose;
 use crate::proto::time::UnixMillis;
 
 mod authorise;
@@ -16,6 +17,7 @@ mod device;
 mod error;
 mod files;
 pub mod generate;
+mod generated;
 mod index;
 mod keys;
 mod material;
@@ -28,8 +30,9 @@ pub use bootstrap::{AccountCredentials, Role};
 pub use device::{DeviceCredentials, Mode, client};
 pub use error::CredentialsError;
 pub use files::KeyFileError;
+pub use generated::{GeneratedKey, GeneratedMode, GeneratedRecord};
 pub(super) use index::Reservation;
-pub use index::{Credential, CredentialsIndex, IdentityHandle};
+pub use index::{Credential, CredentialsIndex, GeneratedKeys, IdentityHandle};
 pub use keys::{KeyChange, KeySettings, Keys, Modes, ServerKeys};
 pub use material::{
     CertificateHash, Curve, KeyHash, MAX_IDENTITY_BYTES, Unusable, hash_of, public_key_hash,
@@ -70,8 +73,14 @@ impl Credentials {
     /// Decides on a claim. `now` is compared with the dates of certificates. Does not wait for
     /// anything; a chain costs a signature check for each of its certificates.
     #[must_use]
-    pub fn authorise(&self, claim: Claim<'_>, proof: Proof, now: UnixMillis) -> Decision {
-        authorise::decide(&self.index, &self.keys.load(), claim, proof, now)
+    pub fn authorise(
+        &self,
+        claim: Claim<'_>,
+        purpose: Purpose,
+        proof: Proof,
+        now: UnixMillis,
+    ) -> Decision {
+        authorise::decide(&self.index, &self.keys.load(), claim, purpose, proof, now)
     }
 
     /// Reads the key files again and puts them in force for handshakes from now on; sessions that

@@ -5,8 +5,7 @@ use std::sync::Arc;
 use serde::Serialize;
 use serde_json::{Map, Value};
 
-use super::credentials::Mode;
-use super::endpoint_locks::EndpointLocks;
+use super::credentials::{GeneratedRecord, Mode};
 use super::engine::{
     Admission, AttributesView, DeviceState, DeviceSummary, Engine, EngineError, LogEntry,
     RegistrationView, SecurityMode, TelemetryView, Trace, TraceError,
@@ -46,6 +45,12 @@ pub struct DeviceView {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(value_type = Option<Object>)]
     pub transport_configuration: Option<Map<String, Value>>,
+    /// As provisioned.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub label: Option<String>,
+    /// What was generated for it when it bootstrapped, without secrets.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub generated_credentials: Option<GeneratedRecord>,
 }
 
 /// Why an operation on devices failed.
@@ -87,7 +92,6 @@ pub type ImportOutcome = Result<(String, bool), DevicesError>;
 pub struct Devices {
     engine: Arc<dyn Engine>,
     provisioning: Provisioning,
-    locks: EndpointLocks,
 }
 
 impl Devices {
@@ -97,7 +101,6 @@ impl Devices {
         Self {
             engine,
             provisioning,
-            locks: EndpointLocks::default(),
         }
     }
 
@@ -118,6 +121,7 @@ impl Devices {
             }
             after = page.resume_after;
             if after.is_none() {
+                self.provisioning.remember_generated().await?;
                 return Ok(admitted);
             }
         }
@@ -170,7 +174,8 @@ impl Devices {
             (None, Some(record)) => never_registered(endpoint, record),
             (None, None) => return Err(not_found(endpoint)),
         };
-        Ok(view(summary, record))
+        let generated = self.provisioning.generated(endpoint).await?;
+        Ok(view(summary, record, generated))
     }
 
     /// Provisions a device; `true` with it when it was not provisioned before.
@@ -223,7 +228,7 @@ impl Devices {
     /// # Errors
     /// [`DevicesError::NotFound`], or the engine or the store failed.
     pub async fn delete(&self, endpoint: &str) -> Result<(), DevicesError> {
-        let _guard = self.locks.lock([endpoint].into_iter()).await;
+        let _guard = self.provisioning.locks().lock([endpoint].into_iter()).await;
         let provisioned = self.provisioning.delete(endpoint).await?;
         self.engine.withdraw(endpoint);
         let held = self.engine.remove(endpoint).await?;
@@ -342,7 +347,7 @@ impl Devices {
             return Ok(Vec::new());
         }
         let endpoints = devices.iter().map(|device| device.endpoint.as_str());
-        let _guards = self.locks.lock(endpoints).await;
+        let _guards = self.provisioning.locks().lock(endpoints).await;
         let outcomes = self.provisioning.put(devices).await?;
         for (device, outcome) in devices.iter().zip(&outcomes) {
             let Ok(stored) = outcome else { continue };
@@ -382,16 +387,28 @@ fn security(record: &DeviceRecord) -> SecurityMode {
     known.unwrap_or(SecurityMode::NoSec)
 }
 
-fn view(summary: DeviceSummary, record: Option<DeviceRecord>) -> DeviceView {
+fn view(
+    summary: DeviceSummary,
+    record: Option<DeviceRecord>,
+    generated_credentials: Option<GeneratedRecord>,
+) -> DeviceView {
     let provisioned = record.is_some();
-    let (credentials, transport_configuration) = record
-        .map(|record| (record.credentials, record.transport_configuration))
+    let (credentials, transport_configuration, label) = record
+        .map(|record| {
+            (
+                record.credentials,
+                record.transport_configuration,
+                record.label,
+            )
+        })
         .unwrap_or_default();
     DeviceView {
         summary,
         provisioned,
         credentials: credentials.as_ref().map(redacted_credentials),
         transport_configuration,
+        label,
+        generated_credentials,
     }
 }
 

@@ -286,7 +286,7 @@ impl Engine for crate::engine::EngineHandle {
     }
 
     fn revoke<'a>(&'a self, endpoint: &'a Arc<str>) -> BoxFuture<'a, ()> {
-        self.revoke(endpoint, None).boxed()
+        self.revoke(endpoint, None, true).boxed()
     }
 
     fn holds(&self, endpoint: &str) -> bool {

@@ -6,13 +6,16 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
 use super::credentials::{CredentialsIndex, DeviceCredentials, Mode, Reservation};
+use super::endpoint_locks::EndpointLocks;
 use super::engine::PowerSettings;
 use super::profiles::{Profiles, device_power};
 use super::storage::{self, Change, Scanned, Store, StoreError, Table};
 
+mod generated;
 mod redaction;
 mod rules;
 
+pub use generated::NotGenerated;
 pub use redaction::redacted_credentials;
 pub use rules::{DeviceError, MAX_ENDPOINT_BYTES, check_endpoint};
 
@@ -30,6 +33,8 @@ pub struct DeviceBody {
     /// ThingsBoard's LwM2M device transport configuration.
     #[schema(value_type = Option<Object>)]
     pub transport_configuration: Option<Map<String, Value>>,
+    /// Any name for a group of devices, at most 255 bytes; placement can choose by it.
+    pub label: Option<String>,
     /// Endpoint client name. Needed in an import where `credentials.client.endpoint` is absent.
     pub endpoint: Option<String>,
     /// Shown by the server, ignored when sent back.
@@ -48,6 +53,10 @@ pub struct DeviceBody {
     #[serde(default, rename = "provisioned")]
     #[schema(read_only)]
     _provisioned: Option<bool>,
+    /// Shown by the server, ignored when sent back.
+    #[serde(default, rename = "generatedCredentials")]
+    #[schema(read_only, value_type = Option<Object>)]
+    _generated: Option<Value>,
 }
 
 /// A provisioned device as stored.
@@ -60,6 +69,9 @@ pub struct DeviceRecord {
     pub credentials: Option<Value>,
     /// As it came.
     pub transport_configuration: Option<Map<String, Value>>,
+    /// As it came.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub label: Option<String>,
 }
 
 /// A device that passed the checks.
@@ -89,6 +101,7 @@ pub struct Provisioning {
     profiles: Arc<Profiles>,
     profile: String,
     credentials: Arc<CredentialsIndex>,
+    locks: Arc<EndpointLocks>,
 }
 
 /// Stored devices read at once.
@@ -104,7 +117,13 @@ impl Provisioning {
             profiles,
             profile: profile.into(),
             credentials: Arc::default(),
+            locks: Arc::default(),
         }
+    }
+
+    /// To be held while a device is put or deleted.
+    pub(super) const fn locks(&self) -> &Arc<EndpointLocks> {
+        &self.locks
     }
 
     /// Who has which credentials.
@@ -126,7 +145,7 @@ impl Provisioning {
             }
             after = page.resume_after;
             if after.is_none() {
-                return Ok(());
+                return self.remember_generated().await;
             }
         }
     }
@@ -172,6 +191,7 @@ impl Provisioning {
     ) -> Result<CheckedDevice, DeviceError> {
         let credentials = DeviceCredentials::read(body.credentials.as_ref())?;
         let endpoint = rules::endpoint_of(endpoint, &body)?;
+        rules::check_label(body.label.as_deref())?;
         let profile = body.profile.unwrap_or_else(|| self.profile.clone());
         if !self.profiles.contains(&profile) {
             let known = self.profiles.known();
@@ -189,6 +209,7 @@ impl Provisioning {
                 profile,
                 credentials: body.credentials,
                 transport_configuration: body.transport_configuration,
+                label: body.label,
             },
             power,
             credentials,
@@ -210,14 +231,26 @@ impl Provisioning {
                 .map_err(DeviceError::from)
         };
         let reserved: Vec<_> = devices.iter().map(reserve).collect();
-        let changes = devices
-            .iter()
-            .zip(&reserved)
-            .filter(|(_, reserved)| reserved.is_ok())
+        let good = || {
+            let pairs = devices.iter().zip(&reserved);
+            pairs.filter_map(|(device, reserved)| Some((device, reserved.as_ref().ok()?)))
+        };
+        let mut changes = good()
             .map(|(device, _)| {
                 Change::put(Table::Devices, device.endpoint.as_str(), &device.record)
             })
             .collect::<Result<Vec<_>, _>>()?;
+        // Other credentials are the last word on what the device has.
+        changes.extend(
+            good()
+                .filter(|(device, reservation)| {
+                    self.credentials.has_generated(&device.endpoint) && reservation.is_change()
+                })
+                .map(|(device, _)| Change::Delete {
+                    table: Table::GeneratedCredentials,
+                    key: device.endpoint.clone(),
+                }),
+        );
         let mut replaced = if changes.is_empty() {
             Vec::new()
         } else {
@@ -248,13 +281,14 @@ impl Provisioning {
     /// # Errors
     /// When the store fails.
     pub async fn delete(&self, endpoint: &str) -> Result<bool, StoreError> {
-        let change = Change::Delete {
-            table: Table::Devices,
+        let change = |table| Change::Delete {
+            table,
             key: endpoint.to_owned(),
         };
-        let existed = self.store.write(vec![change]).await?;
+        let tables = [Table::Devices, Table::GeneratedCredentials];
+        let existed = self.store.write(tables.map(change).into()).await?;
         self.credentials.remove(endpoint);
-        Ok(existed.contains(&true))
+        Ok(existed.first() == Some(&true))
     }
 
     /// Provisioned devices in order of their endpoint names, beginning after `after`.

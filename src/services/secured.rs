@@ -9,9 +9,10 @@ use zeroize::Zeroizing;
 
 use super::credentials::{
     self, Credentials, IdentityHandle, KeyChange, Keys, Mode, Proof, Refusal, Revoked, TrustStore,
+    Why,
 };
 use crate::engine::EngineHandle;
-use crate::engine::credentials::{self as engine, Owner};
+use crate::engine::credentials::{self as engine, Owner, Purpose};
 use crate::engine::view::SecurityMode;
 pub use crate::proto::dtls::ServerContexts;
 use crate::proto::dtls::{
@@ -20,7 +21,13 @@ use crate::proto::dtls::{
 use crate::proto::time::UnixMillis;
 
 impl engine::Credentials for Credentials {
-    fn decide(&self, claim: &Claim, resumed: bool, now: UnixMillis) -> engine::Decision {
+    fn decide(
+        &self,
+        claim: &Claim,
+        purpose: Purpose,
+        resumed: bool,
+        now: UnixMillis,
+    ) -> engine::Decision {
         let claim = match claim {
             Claim::PskIdentity(identity) => credentials::Claim::PskIdentity(identity),
             Claim::RawPublicKey(der) => credentials::Claim::RawPublicKey(der),
@@ -31,7 +38,8 @@ impl engine::Credentials for Credentials {
         } else {
             Proof::Handshake
         };
-        let credentials::Decision { verdict, identity } = self.authorise(claim, proof, now);
+        let credentials::Decision { verdict, identity } =
+            self.authorise(claim, purpose, proof, now);
         engine::Decision {
             verdict: match verdict {
                 credentials::Verdict::Psk(key) => {
@@ -48,20 +56,24 @@ impl engine::Credentials for Credentials {
     }
 
     fn admits(&self, endpoint: &str, security: SecurityMode) -> bool {
-        let wanted = match self.index().mode_of(endpoint) {
-            None | Some(Mode::NoSec) => SecurityMode::NoSec,
-            Some(Mode::Psk) => SecurityMode::Psk,
-            Some(Mode::Rpk) => SecurityMode::Rpk,
-            Some(Mode::X509) => SecurityMode::X509,
-            // Nobody knows what it would have to prove.
-            Some(Mode::Unreadable) => return false,
-        };
-        wanted == security
+        self.index().admits(
+            endpoint,
+            match security {
+                SecurityMode::NoSec => Mode::NoSec,
+                SecurityMode::Psk => Mode::Psk,
+                SecurityMode::Rpk => Mode::Rpk,
+                SecurityMode::X509 => Mode::X509,
+            },
+        )
     }
 
-    fn holds(&self, owner: &Owner) -> bool {
-        self.index()
-            .binds(IdentityHandle(owner.identity), &owner.endpoint)
+    fn holds(&self, owner: &Owner, purpose: Purpose) -> bool {
+        let identity = IdentityHandle(owner.identity);
+        self.index().binds(identity, &owner.endpoint, purpose)
+    }
+
+    fn registered(&self, endpoint: &str, identity: u64) {
+        self.index().used(endpoint, IdentityHandle(identity));
     }
 }
 
@@ -170,7 +182,10 @@ pub async fn end_revoked(mut revocations: credentials::Revocations, engine: Engi
         match revoked {
             Revoked::One(revocation) => {
                 let identity = revocation.identity.map(|identity| identity.0);
-                engine.revoke(&revocation.endpoint, identity).await;
+                let ends_registration = revocation.why != Why::Retired;
+                engine
+                    .revoke(&revocation.endpoint, identity, ends_registration)
+                    .await;
             }
             Revoked::Missed(_) => engine.revoke_unknown().await,
         }

@@ -61,6 +61,10 @@ pub enum Table {
     DeviceUpdates,
     /// Assigned packages by name of the profile.
     ProfileUpdates,
+    /// Credentials that were generated for devices, by endpoint client name.
+    GeneratedCredentials,
+    /// Where devices are told to register; one record.
+    BootstrapPlacement,
     /// Campaigns by id.
     Campaigns,
     /// Devices of campaigns by id of the campaign and place in it.
@@ -69,7 +73,7 @@ pub enum Table {
 
 impl Table {
     /// Every table.
-    pub const ALL: [Self; 12] = [
+    pub const ALL: [Self; 14] = [
         Self::Tokens,
         Self::Devices,
         Self::Models,
@@ -80,6 +84,8 @@ impl Table {
         Self::Packages,
         Self::DeviceUpdates,
         Self::ProfileUpdates,
+        Self::GeneratedCredentials,
+        Self::BootstrapPlacement,
         Self::Campaigns,
         Self::CampaignDevices,
     ];
@@ -98,6 +104,8 @@ impl Table {
             Self::Packages => "packages",
             Self::DeviceUpdates => "device_updates",
             Self::ProfileUpdates => "profile_updates",
+            Self::GeneratedCredentials => "generated_credentials",
+            Self::BootstrapPlacement => "bootstrap_placement",
             Self::Campaigns => "campaigns",
             Self::CampaignDevices => "campaign_devices",
         }

@@ -2,6 +2,7 @@
 
 mod attributes;
 mod auth;
+mod bootstrap;
 mod campaigns;
 mod client;
 mod devices;

@@ -7,7 +7,7 @@ use rookery::api::{self, Api, ListenerView, Options, Peer};
 use rookery::ops::health::{Health, Phase};
 use rookery::ops::metrics::Exporter;
 use rookery::services::attributes::Attributes;
-use rookery::services::bootstrap::Bootstrap;
+use rookery::services::bootstrap::{Bootstrap, BootstrapSettings};
 use rookery::services::campaigns::Campaigns;
 use rookery::services::credentials::{Credentials, Keys};
 use rookery::services::devices::Devices;
@@ -87,7 +87,14 @@ impl Server {
         let provisioning = Provisioning::new(store.clone(), profiles.clone(), "default");
         let index = provisioning.credentials().clone();
         let credentials = Arc::new(Credentials::new(index, Keys::default()));
-        let bootstrap = Bootstrap::new(engine.clone(), provisioning.clone(), false);
+        let bootstrap = Bootstrap::load(
+            engine.clone(),
+            provisioning.clone(),
+            store.clone(),
+            BootstrapSettings::default(),
+        )
+        .await
+        .unwrap();
         let devices = Arc::new(Devices::new(engine.clone(), provisioning));
         let rpc = Rpc::load(
             engine.clone(),

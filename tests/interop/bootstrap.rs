@@ -1,5 +1,9 @@
 //! Real clients that know nothing but their bootstrap server.
 
+mod generated;
+mod secured;
+mod server;
+
 use std::net::{SocketAddr, UdpSocket};
 use std::time::Duration;
 
@@ -108,4 +112,31 @@ fn a_leshan_device_that_nobody_knows_is_refused() {
     let failed = device.expect("bootstrap-failed");
     assert_eq!(failed["code"], "4.00", "{failed}");
     assert_eq!(session(&engine)["state"], "unauthorized");
+}
+
+/// One server for bootstrap, two to register with: the rule names the other one.
+#[test]
+fn leshan_registers_with_the_server_that_placement_chooses() {
+    if !Kind::Leshan.is_available() {
+        return;
+    }
+    let (engine, bootstrap) = engine();
+    let other = Engine::start();
+    provision(&engine, false, bootstrap);
+    engine.put_device(ENDPOINT, &json!({"profile": "told", "label": "north"}));
+    let placement = json!({"rules": [
+        {"match": {"label": "south"}, "targets": [{"host": "192.0.2.1"}]},
+        {"match": {"label": "north", "profile": "told"},
+         "targets": [{"host": "127.0.0.1", "port": other.coap().port()}]}
+    ]});
+    let put = engine.put("/api/v1/bootstrap/placement", &placement.to_string());
+    assert_eq!(put.status, 200, "{}", put.body);
+    let mut device = Client::open(Kind::Leshan, bootstrap, ENDPOINT, &["--bootstrap"]);
+    device.expect("bootstrapped");
+    device.expect("registered");
+    assert_eq!(other.registration(ENDPOINT)["lifetime"], 77);
+    let path = format!("/api/v1/devices/{ENDPOINT}/registration");
+    assert_eq!(engine.status(&path), 404);
+    let uri = format!("coap://{}", other.coap());
+    assert_eq!(session(&engine)["servers"], json!([uri]));
 }

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use hashbrown::HashMap;
 
-use crate::engine::credentials::{Answer, Decision, Lookup, Lookups, Owner};
+use crate::engine::credentials::{Answer, Decision, Lookup, Lookups, Owner, Purpose};
 use crate::engine::metrics::{DtlsTotals, ShardMetrics};
 use crate::engine::peer::Session;
 use crate::engine::shard::Shared;
@@ -246,10 +246,12 @@ impl Secured {
         self.claims.insert(fingerprint, (around.now.tick, None));
         let decision = if mode != Mode::Certificate {
             let credentials = around.shared.credentials.get();
-            credentials.map(|credentials| credentials.decide(&claim, resumed, around.now.wall))
+            credentials.map(|credentials| {
+                credentials.decide(&claim, Purpose::Bootstrap, resumed, around.now.wall)
+            })
         } else if self.lookups.ask(Lookup {
             shard: self.shard,
-            is_bootstrap: true,
+            purpose: Purpose::Bootstrap,
             handshake,
             claim,
             resumed,
@@ -262,7 +264,7 @@ impl Secured {
         };
         let refused = || Decision::refused(AlertDescription::InternalError);
         let answer = Answer {
-            is_bootstrap: true,
+            purpose: Purpose::Bootstrap,
             handshake,
             claim: fingerprint,
             mode,
@@ -286,8 +288,9 @@ impl Secured {
         let found = self.claims.get(&new.claim.fingerprint());
         let found = found.and_then(|(since, owner)| Some((*since, owner.clone()?)));
         let credentials = around.shared.credentials.get();
-        let held = found
-            .filter(|(_, owner)| credentials.is_some_and(|credentials| credentials.holds(owner)));
+        let held = found.filter(|(_, owner)| {
+            credentials.is_some_and(|credentials| credentials.holds(owner, Purpose::Bootstrap))
+        });
         let Some((since, owner)) = held else {
             // Its credentials were taken back while it was proving that it has them.
             around.metrics.dtls.revoked(mode);

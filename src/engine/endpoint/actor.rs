@@ -56,6 +56,8 @@ pub struct Delivery {
     pub address: PeerAddr,
     /// Which address of ours it came to.
     pub local: Option<LocalAddr>,
+    /// Number of the identity proven in its session.
+    pub identity: Option<u64>,
     /// What it is.
     pub route: Route,
     /// The whole body when it came in blocks.
@@ -98,6 +100,7 @@ impl Handler<EndpointMessage> for EndpointActor {
                         address: delivery.address,
                         local: delivery.local,
                         datagram_len: delivery.bytes.len(),
+                        identity: delivery.identity,
                     };
                     let body = delivery.body.as_deref();
                     shard.run_message(self.slot, &mut core, &view, sender, delivery.route, body);

@@ -4,7 +4,7 @@
 use std::sync::Arc;
 
 use crate::engine::bootstrap::server::{BootstrapServer, DtlsParts};
-use crate::engine::credentials::{Answer, Lookups};
+use crate::engine::credentials::{Answer, Lookups, Purpose};
 use crate::proto::dtls::{ServerContexts, SetupError};
 use crate::proto::time::Tick;
 
@@ -41,7 +41,7 @@ impl Shard {
 
     /// What was found out about a handshake, for the layer that asked.
     pub(super) fn hand_decision(&mut self, answer: Answer) {
-        if !answer.is_bootstrap {
+        if answer.purpose == Purpose::Registration {
             return self.on_decided(answer);
         }
         if let Some(bootstrap) = &mut self.bootstrap {

@@ -34,17 +34,20 @@ pub struct Sender {
     pub local: Option<LocalAddr>,
     /// Bytes it sent.
     pub datagram_len: usize,
+    /// Number of the identity proven in its session.
+    pub identity: Option<u64>,
 }
 
 impl Sender {
     /// The sender of a datagram.
     #[must_use]
-    pub const fn of(datagram: &Datagram<'_>) -> Self {
+    pub fn of(datagram: &Datagram<'_>) -> Self {
         Self {
             peer: datagram.peer,
             address: datagram.address,
             local: datagram.local,
             datagram_len: datagram.bytes.len(),
+            identity: datagram.owner.map(|owner| owner.identity),
         }
     }
 }
@@ -88,6 +91,7 @@ impl Shard {
                     peer: datagram.peer,
                     address: datagram.address,
                     local: datagram.local,
+                    identity: datagram.owner.map(|owner| owner.identity),
                     route,
                     body,
                 }));
@@ -129,6 +133,11 @@ impl Shard {
         let answered = self.out.answered.take();
         if answered == Some(Code::CREATED) {
             self.offer_updates(slot, core);
+            if let Some(identity) = sender.identity
+                && let Some(credentials) = self.shared.credentials.get()
+            {
+                credentials.registered(core.name(), identity);
+            }
         }
         if let Some(interface) = interface_of(route)
             && let Some(code) = answered

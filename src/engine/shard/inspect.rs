@@ -73,7 +73,11 @@ impl Shard {
                     bootstrap.on_directive(directive);
                 }
             }
-            Command::Revoke { endpoint, identity } => self.revoke(&endpoint, identity),
+            Command::Revoke {
+                endpoint,
+                identity,
+                ends_registration,
+            } => self.revoke(&endpoint, identity, ends_registration),
             Command::RevokeUnknown => self.revoke_unknown(),
             Command::Show(contexts) => self.show(contexts),
             Command::Locate { session, reply } => {

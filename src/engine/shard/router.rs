@@ -296,11 +296,11 @@ impl Shard {
         datagram: &Datagram<'a>,
     ) -> Result<&'a str, &'static str> {
         let endpoint = match (stated, datagram.owner) {
-            (Some(stated), Some(owner)) if *stated != **owner => {
+            (Some(stated), Some(owner)) if *stated != *owner.endpoint => {
                 return Err("ep is not the endpoint that the identity belongs to");
             }
             (Some(stated), _) => stated,
-            (None, Some(owner)) => owner,
+            (None, Some(owner)) => &owner.endpoint,
             (None, None) => return Err("ep is missing and plain CoAP proves no identity"),
         };
         if self.admits(endpoint, &datagram.peer) {
@@ -400,7 +400,9 @@ impl Shard {
     /// address, of several there to the one that registered last.
     fn on_send(&mut self, datagram: &Datagram<'_>, view: &MessageView<'_>, origin: Origin) {
         let directory = &self.shared.directory;
-        let home = datagram.owner.and_then(|owner| directory.home(owner));
+        let home = datagram
+            .owner
+            .and_then(|owner| directory.home(&owner.endpoint));
         let shard = match datagram.owner {
             Some(_) => home.map(|home| home.shard),
             None => directory.stray_home(&datagram.address),

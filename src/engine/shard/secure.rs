@@ -263,7 +263,7 @@ impl Shard {
         if self.locals.address(known.local) != whence.local {
             known.local = self.locals.number(whence.local);
         }
-        let owner = Arc::clone(&known.owner.endpoint);
+        let owner = known.owner.clone();
         let peer = Peer::Secured(known.name(self.index, session));
         self.mark_session(session);
         let datagram = Datagram {

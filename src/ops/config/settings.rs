@@ -94,6 +94,20 @@ pub(super) const SETTINGS: &[Setting] = &[
     },
     Setting {
         section: "listen",
+        key: "public_host",
+        doc: "Host that bootstrapped devices are told where a profile says 0.0.0.0, such as that of the NAT in front. \"\" is localhost.",
+        accepts: "a host name or an IP address, or \"\"",
+        reloads: false,
+        get: |config| quoted(&config.listen.public_host),
+        set: |config, given| {
+            given
+                .text()
+                .filter(|host| !host.contains(|c: char| c.is_whitespace() || "/?#@".contains(c)))
+                .map(|host| config.listen.public_host = host.to_owned())
+        },
+    },
+    Setting {
+        section: "listen",
         key: "http",
         doc: "TCP address for HTTP: API, metrics, probes. Without TLS: put a proxy in front before serving other machines.",
         accepts: ADDRESS,

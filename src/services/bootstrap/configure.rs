@@ -5,10 +5,14 @@ use serde_json::Value;
 use crate::engine::bootstrap::configuration::{Account, AccountMode, Configuration, Server};
 use crate::engine::bootstrap::desk::{Asked, Refusal};
 use crate::engine::view::SecurityMode;
+use crate::proto::time::UnixMillis;
 use crate::services::credentials::{AccountCredentials, DeviceCredentials, Mode, Role};
 use crate::services::profiles::BootstrapServer;
-use crate::services::provisioning::Provisioning;
+use crate::services::provisioning::{NotGenerated, Provisioning};
 use crate::services::storage::StoreError;
+
+use super::BootstrapSettings;
+use super::placement::{Placed, Placement, Target};
 
 /// Why a device is told nothing.
 #[derive(Debug, thiserror::Error)]
@@ -34,6 +38,9 @@ pub(super) enum Refused {
     /// What is stored cannot be read.
     #[error(transparent)]
     Store(#[from] StoreError),
+    /// There are no credentials for it.
+    #[error("no credentials were generated: {0}")]
+    NotGenerated(#[from] NotGenerated),
 }
 
 impl Refused {
@@ -43,7 +50,8 @@ impl Refused {
             Self::NoCredentials | Self::DifferentModes | Self::NoProfile { .. } => {
                 Refusal::NoConfiguration
             }
-            Self::Store(_) => Refusal::Busy,
+            Self::NotGenerated(NotGenerated::NotProvisioned) => Refusal::NoConfiguration,
+            Self::Store(_) | Self::NotGenerated(_) => Refusal::Busy,
         }
     }
 }
@@ -51,21 +59,21 @@ impl Refused {
 /// What a device is told, if it may be told at all.
 pub(super) async fn configuration(
     provisioning: &Provisioning,
-    allow_unknown: bool,
+    settings: &BootstrapSettings,
+    placement: &Placement,
     asked: &Asked,
+    now: UnixMillis,
 ) -> Result<Configuration, Refused> {
     let record = provisioning.get(&asked.endpoint).await?;
     let profiles = provisioning.profiles();
     let (credentials, profile) = match &record {
         Some(record) => (record.credentials.as_ref(), record.profile.as_str()),
-        None if allow_unknown => (None, profiles.of_unnamed()),
+        None if settings.allow_unknown => (None, profiles.of_unnamed()),
         None => return Err(Refused::Unknown),
     };
     let own = AccountCredentials::of(credentials, Role::BootstrapServer);
     check_security(asked.security, credentials, own.as_ref())?;
     let own = own.ok_or(Refused::NoCredentials)?;
-    let shared =
-        AccountCredentials::of(credentials, Role::Lwm2mServer).ok_or(Refused::NoCredentials)?;
     let plan = profiles
         .bootstrap(profile)
         .ok_or_else(|| Refused::NoProfile {
@@ -76,26 +84,41 @@ pub(super) async fn configuration(
         cleared: plan.emptied.clone(),
         ..Configuration::default()
     };
+    let own_account = plan.servers.iter().find(|server| server.is_bootstrap);
+    configuration.bootstrap = own_account
+        .map(|server| account(server, None, &own, settings))
+        .transpose()?;
+    // Only for a device that is told everything.
+    let shared = match plan.generate {
+        Some(mode) => provisioning.generate(&asked.endpoint, mode, now).await?,
+        None => {
+            AccountCredentials::of(credentials, Role::Lwm2mServer).ok_or(Refused::NoCredentials)?
+        }
+    };
+    let device = Placed {
+        endpoint: &asked.endpoint,
+        profile,
+        label: record.as_ref().and_then(|record| record.label.as_deref()),
+    };
     for server in &plan.servers {
-        let given = if server.is_bootstrap { &own } else { &shared };
-        let account = account(server, given)?;
-        match server.short_id {
-            Some(short_id) => configuration.servers.push(Server {
-                account,
+        if let Some(short_id) = server.short_id {
+            let is_first = configuration.servers.is_empty();
+            let target = placement.target(device, server, is_first);
+            configuration.servers.push(Server {
+                account: account(server, target, &shared, settings)?,
                 short_id,
                 lifetime: server.lifetime,
                 min_period: server.min_period,
                 stores_notifications: server.stores_notifications,
                 binding: server.binding.as_str().into(),
-            }),
-            None => configuration.bootstrap = Some(account),
+            });
         }
     }
     Ok(configuration)
 }
 
-/// A device bootstraps with the security that its credentials name for the bootstrap server, or with
-/// that of its `client` part. In both, DTLS has proven its identity.
+/// A device bootstraps with any identity of its own that DTLS has proven, or without security where its
+/// credentials name none for the bootstrap server.
 fn check_security(
     came: SecurityMode,
     credentials: Option<&Value>,
@@ -104,8 +127,7 @@ fn check_security(
     let client = DeviceCredentials::of_stored(credentials);
     let client = client.map_or(Mode::Unreadable, |client| client.mode());
     let wanted = own.map_or(client, |own| own.mode);
-    let proven = came != SecurityMode::NoSec && came.name() == client.name();
-    if proven || came.name() == wanted.name() {
+    if came != SecurityMode::NoSec || came.name() == wanted.name() {
         return Ok(());
     }
     Err(Refused::Security {
@@ -114,7 +136,12 @@ fn check_security(
     })
 }
 
-fn account(server: &BootstrapServer, given: &AccountCredentials) -> Result<Account, Refused> {
+fn account(
+    server: &BootstrapServer,
+    target: Option<&Target>,
+    given: &AccountCredentials,
+    settings: &BootstrapSettings,
+) -> Result<Account, Refused> {
     if server.mode != given.mode {
         return Err(Refused::DifferentModes);
     }
@@ -125,11 +152,14 @@ fn account(server: &BootstrapServer, given: &AccountCredentials) -> Result<Accou
         Mode::NoSec | Mode::Unreadable => ("coap", AccountMode::NoSec),
     };
     // What a server listens on is nothing to connect to; ThingsBoard writes the same.
-    let host = match server.host.as_str() {
-        "0.0.0.0" => "localhost",
+    let host = match target.map_or(&*server.host, |target| &*target.host) {
+        "0.0.0.0" if settings.public_host.is_empty() => "localhost",
+        "0.0.0.0" => &settings.public_host,
         host => host,
     };
-    let port = server.port;
+    let port = target.and_then(|target| target.port);
+    let port = port.unwrap_or(server.port);
+    let server_key = target.and_then(Target::key);
     let uri = if host.contains(':') && !host.starts_with('[') {
         format!("{scheme}://[{host}]:{port}")
     } else {
@@ -140,7 +170,11 @@ fn account(server: &BootstrapServer, given: &AccountCredentials) -> Result<Accou
         mode,
         identity: given.identity.as_slice().into(),
         secret: given.secret.clone(),
-        server_key: server.server_key.as_slice().into(),
+        server_key: server_key
+            .as_ref()
+            .unwrap_or(&server.server_key)
+            .as_slice()
+            .into(),
         hold_off: server.hold_off,
         account_timeout: server.account_timeout,
     })

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use serde::Serialize;
 
+use crate::engine::bootstrap::configuration::Configuration;
 use crate::engine::bootstrap::desk::{Asked, Refusal, Ticket};
 use crate::engine::bootstrap::session::End;
 use crate::engine::view::SecurityMode;
@@ -28,6 +29,8 @@ pub struct SessionView {
     pub address: String,
     /// Whether it asked for everything at once.
     pub pack: bool,
+    /// URIs of the LwM2M servers that the device is told.
+    pub servers: Vec<String>,
     /// When it began, in milliseconds since 1970.
     pub began: UnixMillis,
     /// When it ended.
@@ -57,11 +60,22 @@ const RUNNING: &str = "running";
 
 impl Sessions {
     /// A session begins; the one before, if it still runs.
-    pub(super) fn began(&mut self, asked: &Asked, now: UnixMillis) -> Option<Ticket> {
+    pub(super) fn began(
+        &mut self,
+        asked: &Asked,
+        told: &Configuration,
+        now: UnixMillis,
+    ) -> Option<Ticket> {
         let before = self.of.get(&asked.endpoint);
         let running = before.filter(|before| before.view.state == RUNNING);
         let running = running.map(|before| before.ticket);
         self.remember(asked, RUNNING, None, now);
+        if let Some(known) = self.of.get_mut(&asked.endpoint) {
+            let servers = told.servers.iter();
+            known.view.servers = servers
+                .map(|server| server.account.uri.to_string())
+                .collect();
+        }
         running.filter(|ticket| *ticket != asked.ticket)
     }
 
@@ -127,6 +141,7 @@ impl Sessions {
             security: asked.security,
             address: asked.address.to_string(),
             pack: asked.is_pack,
+            servers: Vec::new(),
             began: now,
             ended: (state != RUNNING).then_some(now),
             last: String::new(),

@@ -2,7 +2,7 @@ use std::net::SocketAddr;
 
 use serde_json::{Value, json};
 
-use super::configure::{Refused, configuration};
+use super::configure::{self, Refused};
 use super::*;
 use crate::engine::bootstrap::configuration::{AccountMode, Configuration};
 use crate::engine::bootstrap::desk::Ticket;
@@ -12,10 +12,17 @@ use crate::services::models::Models;
 use crate::services::profiles::{ProfileSettings, Profiles, ServerPorts};
 use crate::store::MemoryStore;
 
+mod placement;
+
+const NOW: UnixMillis = 1_700_000_000_000;
 const KEY: &str = "000102030405060708090a0b0c0d0e0f";
 
 /// Devices of a profile `p` with these servers.
 async fn provisioning(servers: Value) -> Provisioning {
+    with_profile(json!({"bootstrapServerUpdateEnable": true, "bootstrap": servers})).await
+}
+
+async fn with_profile(profile: Value) -> Provisioning {
     let store = Arc::new(MemoryStore::default());
     let settings = ProfileSettings {
         ports: ServerPorts::default(),
@@ -25,8 +32,7 @@ async fn provisioning(servers: Value) -> Provisioning {
     let profiles = Profiles::load(store.clone(), models, None, settings)
         .await
         .unwrap();
-    let profile = json!({"bootstrapServerUpdateEnable": true, "bootstrap": servers}).to_string();
-    let profile = serde_json::value::RawValue::from_string(profile).unwrap();
+    let profile = serde_json::value::RawValue::from_string(profile.to_string()).unwrap();
     profiles.put("p", profile).await.unwrap();
     Provisioning::new(store, profiles, "p")
 }
@@ -51,6 +57,20 @@ fn asked(security: SecurityMode, shard: u8, number: u32) -> Asked {
     }
 }
 
+async fn told_by(
+    provisioning: &Provisioning,
+    allow_unknown: bool,
+    asked: &Asked,
+    now: UnixMillis,
+) -> Result<Configuration, Refused> {
+    let settings = BootstrapSettings {
+        allow_unknown,
+        ..BootstrapSettings::default()
+    };
+    let placement = Placement::default();
+    configure::configuration(provisioning, &settings, &placement, asked, now).await
+}
+
 async fn told(
     servers: Value,
     credentials: Value,
@@ -58,7 +78,7 @@ async fn told(
 ) -> Result<Configuration, Refused> {
     let provisioning = provisioning(servers).await;
     device(&provisioning, credentials).await;
-    configuration(&provisioning, false, &asked(security, 0, 1)).await
+    told_by(&provisioning, false, &asked(security, 0, 1), NOW).await
 }
 
 fn no_sec_server() -> Value {
@@ -179,25 +199,124 @@ async fn modes_that_differ_are_refused_in_thingsboards_words() {
 async fn unknown_devices_are_told_only_where_they_are_let_in() {
     let provisioning = provisioning(json!([no_sec_server()])).await;
     let asked = asked(SecurityMode::NoSec, 0, 1);
-    let refused = configuration(&provisioning, false, &asked)
+    let refused = told_by(&provisioning, false, &asked, NOW)
         .await
         .unwrap_err();
     assert_eq!(refused.refusal(), Refusal::Unauthorized);
-    let told = configuration(&provisioning, true, &asked).await.unwrap();
+    let told = told_by(&provisioning, true, &asked, NOW).await.unwrap();
     assert_eq!(told.servers.len(), 1);
+}
+
+fn generating(mode: &str, servers: Value) -> Value {
+    json!({"bootstrapServerUpdateEnable": true, "bootstrap": servers,
+           "rookery": {"bootstrap": {"generate": mode}}})
+}
+
+#[tokio::test]
+async fn generated_credentials_are_stored_before_they_are_told() {
+    let own = json!({"securityMode": "PSK", "host": "h", "port": 5688,
+                     "bootstrapServerIs": true, "shortServerId": null});
+    let profile = generating("PSK", json!([own, psk_server()]));
+    let provisioning = with_profile(profile).await;
+    device(&provisioning, credentials("PSK", "PSK", "PSK")).await;
+    let mut identities = Vec::new();
+    for _ in 0..2 {
+        let asked = asked(SecurityMode::Psk, 0, 1);
+        let told = told_by(&provisioning, false, &asked, NOW).await.unwrap();
+        let account = &told.servers[0].account;
+        assert_eq!((account.mode, account.secret.len()), (AccountMode::Psk, 16));
+        assert_eq!(&*told.bootstrap.unwrap().identity, b"me", "that is its own");
+        let identity = String::from_utf8(account.identity.to_vec()).unwrap();
+        let pending = provisioning
+            .generated("dev")
+            .await
+            .unwrap()
+            .unwrap()
+            .pending;
+        assert_eq!(pending.unwrap().identity, identity);
+        identities.push(identity);
+    }
+    assert_ne!(identities[0], identities[1]);
+}
+
+#[tokio::test]
+async fn nothing_is_generated_for_a_device_that_is_refused() {
+    let provisioning = with_profile(generating("PSK", json!([psk_server()]))).await;
+    device(&provisioning, credentials("PSK", "PSK", "PSK")).await;
+    let plain = asked(SecurityMode::NoSec, 0, 1);
+    let refused = told_by(&provisioning, false, &plain, NOW)
+        .await
+        .unwrap_err();
+    assert_eq!(refused.refusal(), Refusal::Unauthorized);
+    assert!(provisioning.generated("dev").await.unwrap().is_none());
+    let mut stranger = asked(SecurityMode::NoSec, 0, 1);
+    stranger.endpoint = "stranger".into();
+    let refused = told_by(&provisioning, true, &stranger, NOW)
+        .await
+        .unwrap_err();
+    assert_eq!(refused.refusal(), Refusal::NoConfiguration);
+    let text =
+        "no credentials were generated: credentials are generated for provisioned devices only";
+    assert_eq!(refused.to_string(), text);
+}
+
+#[tokio::test]
+async fn generate_takes_the_mode_of_all_lwm2m_servers() {
+    let provisioning = provisioning(json!([])).await;
+    let cases = [
+        (
+            generating("PSK", json!([psk_server(), no_sec_server()])),
+            "`rookery.bootstrap.generate` is \"PSK\", but h:5685 has \"securityMode\" NO_SEC; accepted is the mode that all LwM2M servers of \"bootstrap\" have",
+        ),
+        (
+            generating("RPK", json!([])),
+            "`rookery.bootstrap.generate` is \"RPK\", but \"bootstrap\" has no LwM2M server; accepted is the mode that all of them have",
+        ),
+        (
+            generating("X509", json!([psk_server()])),
+            "`rookery.bootstrap.generate` is \"X509\"",
+        ),
+    ];
+    for (profile, expected) in cases {
+        let profile = serde_json::value::RawValue::from_string(profile.to_string()).unwrap();
+        let refused = provisioning.profiles().put("q", profile).await.unwrap_err();
+        let text = format!("{refused} {refused:?}").replace("\\\"", "\"");
+        assert!(
+            text.contains(expected) || text.contains(&expected[28..]),
+            "{text}"
+        );
+    }
+}
+
+#[test]
+fn two_requests_of_one_device_are_never_looked_up_together() {
+    let told = |endpoint: &str| {
+        let mut asked = asked(SecurityMode::NoSec, 0, 1);
+        asked.endpoint = endpoint.into();
+        Told::Asked(Box::new(asked))
+    };
+    let note = Told::Note {
+        endpoint: "a".into(),
+        is_error: false,
+        text: String::new(),
+    };
+    let waiting = [told("a"), note, told("b"), told("a"), told("c")];
+    assert_eq!(until_one_asks_again(&waiting), 3);
+    assert_eq!(until_one_asks_again(&waiting[1..]), 4);
 }
 
 #[test]
 fn a_newer_session_names_the_one_that_still_runs() {
     let mut sessions = Sessions::default();
+    let told = Configuration::default();
     let (first, second) = (
         asked(SecurityMode::Psk, 0, 1),
         asked(SecurityMode::Psk, 1, 1),
     );
-    assert_eq!(sessions.began(&first, 10), None);
+    assert_eq!(sessions.began(&first, &told, 10), None);
     sessions.refused(&second, Refusal::Unauthorized, "no".to_owned(), 11);
     assert_eq!(sessions.newest(None, 10)[0].state, "running");
-    assert_eq!(sessions.began(&second, 12), Some(first.ticket));
+    assert_eq!(sessions.began(&second, &told, 12), Some(first.ticket));
     let endpoint = Arc::clone(&first.endpoint);
     sessions.ended(first.ticket, &endpoint, End::Superseded, 13);
     assert_eq!(sessions.newest(None, 10)[0].state, "running");
@@ -207,7 +326,7 @@ fn a_newer_session_names_the_one_that_still_runs() {
     assert_eq!((view.state, view.ended), ("refused", Some(14)));
     assert_eq!(view.problem.as_deref(), Some("it broke"));
     assert_eq!(view.additional["site"], "7");
-    assert_eq!(sessions.began(&first, 15), None);
+    assert_eq!(sessions.began(&first, &told, 15), None);
     assert_eq!(sessions.newest(None, 10).len(), 1);
 }
 
@@ -239,7 +358,7 @@ async fn b14_other_objects_of_the_profile_are_told() {
     assert_eq!(plan.objects[0].records.len(), 2);
     let provisioning = Provisioning::new(store, profiles.clone(), "p");
     let asked = asked(SecurityMode::NoSec, 0, 1);
-    let told = configuration(&provisioning, true, &asked).await.unwrap();
+    let told = told_by(&provisioning, true, &asked, NOW).await.unwrap();
     assert_eq!((told.objects.len(), told.cleared.len()), (2, 1));
     for wrong in [
         json!({"empty": [1]}),

@@ -10,6 +10,7 @@ use super::device::Mode;
 use super::index::{Credential, CredentialsIndex, IdentityHandle};
 use super::material::{self, MAX_IDENTITY_BYTES, Unusable};
 use super::trust::{MAX_CHAIN, TrustStore, check_dates, common_name};
+use crate::engine::credentials::Purpose;
 use crate::proto::time::UnixMillis;
 
 /// What a device says in a handshake. The handshake itself proves that it has the secret to it.
@@ -160,6 +161,7 @@ pub(super) fn decide(
     index: &CredentialsIndex,
     keys: &Keys,
     claim: Claim<'_>,
+    purpose: Purpose,
     proof: Proof,
     now: UnixMillis,
 ) -> Decision {
@@ -168,7 +170,7 @@ pub(super) fn decide(
         Claim::RawPublicKey(der) => raw_public_key(index, keys, der),
         Claim::Certificate(chain) => certificate(index, keys, chain, proof, now),
     };
-    match found {
+    match found.and_then(|held| held_for(index, held, purpose)) {
         Ok(held) => Decision {
             identity: Some(Bound {
                 identity: held.handle(),
@@ -185,6 +187,17 @@ pub(super) fn decide(
             identity: None,
         },
     }
+}
+
+/// A device that has used what was generated for it registers with nothing else.
+fn held_for(index: &CredentialsIndex, held: Arc<Credential>, purpose: Purpose) -> Found {
+    if index.binds(held.handle(), held.endpoint(), purpose) {
+        return Ok(held);
+    }
+    Err(match held.mode() {
+        Mode::Psk => Refusal::UnknownPskIdentity,
+        _ => Refusal::UnknownCertificate,
+    })
 }
 
 type Found = Result<Arc<Credential>, Refusal>;

@@ -16,6 +16,13 @@ use super::device::{DeviceCredentials, Mode};
 use super::error::CredentialsError;
 use super::material::{CertificateHash, KeyHash, wire_fingerprint};
 use super::revocation::{REVOCATIONS, Revocation, Revocations, Why};
+use crate::engine::credentials::Purpose;
+
+mod generated;
+
+pub use generated::GeneratedKeys;
+
+use generated::{Generated, Used};
 
 /// Names an identity, its key or certificate included: other credentials have another handle, the
 /// same ones have the same after a restart.
@@ -95,6 +102,9 @@ pub struct CredentialsIndex {
     devices: DashMap<Fingerprint, Option<Arc<Credential>>, ahash::RandomState>,
     /// By PSK identity, public key and certificate.
     identities: DashMap<Fingerprint, Arc<Credential>, ahash::RandomState>,
+    /// What was generated for devices, by endpoint.
+    generated: DashMap<Fingerprint, Generated, ahash::RandomState>,
+    used: Used,
     /// Claims of devices that are being stored: whose, and by how many changes.
     reserved: Mutex<HashMap<Fingerprint, (Fingerprint, usize)>>,
     revocations: broadcast::Sender<Revocation>,
@@ -115,6 +125,8 @@ impl CredentialsIndex {
             key,
             devices: DashMap::default(),
             identities: DashMap::default(),
+            generated: DashMap::default(),
+            used: Used::default(),
             reserved: Mutex::default(),
             revocations: broadcast::Sender::new(REVOCATIONS),
         }
@@ -152,12 +164,39 @@ impl CredentialsIndex {
         self.find(self.fingerprint(Kind::Certificate, certificate))
     }
 
-    /// Whether a session that proved `identity` may act for `endpoint`, now.
+    /// Whether a session that proved `identity` may act for `endpoint`, now. The `client` part of a
+    /// device that has used what was generated for it does to bootstrap only.
     #[must_use]
-    pub fn binds(&self, identity: IdentityHandle, endpoint: &str) -> bool {
-        self.devices
-            .get(&self.endpoint(endpoint))
-            .is_some_and(|device| device.as_ref().is_some_and(|held| held.handle == identity))
+    pub fn binds(&self, identity: IdentityHandle, endpoint: &str, purpose: Purpose) -> bool {
+        let endpoint = self.endpoint(endpoint);
+        let is = |held: &Arc<Credential>| held.handle == identity;
+        let generated = self.generated.get(&endpoint);
+        if let Some(generated) = &generated {
+            if generated.any(is) {
+                return true;
+            }
+            if purpose == Purpose::Registration && generated.current.is_some() {
+                return false;
+            }
+        }
+        let device = self.devices.get(&endpoint);
+        device.is_some_and(|device| device.as_ref().is_some_and(is))
+    }
+
+    /// Whether a device may register with this mode. One that is not provisioned may without security;
+    /// one whose credentials cannot be read may not.
+    #[must_use]
+    pub fn admits(&self, endpoint: &str, mode: Mode) -> bool {
+        let fingerprint = self.endpoint(endpoint);
+        if let Some(generated) = self.generated.get(&fingerprint) {
+            if generated.any(|held| held.mode == mode) {
+                return true;
+            }
+            if generated.current.is_some() {
+                return false;
+            }
+        }
+        self.mode_of(endpoint).unwrap_or(Mode::NoSec) == mode
     }
 
     /// How many devices are held.
@@ -218,6 +257,7 @@ impl CredentialsIndex {
             self.let_go(held.as_deref(), &[]);
             self.revoke(endpoint, held.as_deref(), Why::Deleted);
         }
+        self.forget_generated(endpoint, Why::Deleted);
     }
 
     /// Puts a device in. Other credentials that it had before are revoked.
@@ -236,6 +276,7 @@ impl CredentialsIndex {
         self.let_go(before.as_deref(), &claims);
         if handle(&before) != now {
             self.revoke(endpoint, before.as_deref(), Why::Changed);
+            self.forget_generated(endpoint, Why::Changed);
         }
     }
 
@@ -333,7 +374,7 @@ impl DeviceCredentials {
     }
 
     /// Depends on everything that the device proves, and on the endpoint.
-    fn handle(&self, endpoint: &str) -> IdentityHandle {
+    pub(in crate::services) fn handle(&self, endpoint: &str) -> IdentityHandle {
         let mut hash = Sha256::new();
         let mut part = |bytes: &[u8]| {
             hash.update(&(bytes.len() as u64).to_be_bytes());
@@ -368,6 +409,13 @@ pub(in crate::services) struct Reservation {
 }
 
 impl Reservation {
+    /// Whether the device has other credentials now, or none at all.
+    pub(in crate::services) fn is_change(&self) -> bool {
+        let handle = |held: &Option<Arc<Credential>>| held.as_ref().map(|held| held.handle);
+        let held = self.index.devices.get(&self.index.endpoint(&self.endpoint));
+        held.is_none_or(|held| handle(&held) != handle(&self.credential))
+    }
+
     /// They are stored: the device has them from now on, others that it had are
     /// revoked.
     pub(in crate::services) fn commit(mut self) {

@@ -17,6 +17,8 @@ pub enum Why {
     Changed,
     /// The device was removed.
     Deleted,
+    /// The device has newer ones that were generated for it. Its registration, made with those, stays.
+    Retired,
 }
 
 /// An identity that does not hold any more: sessions that proved it are to end, and the registration

@@ -1,5 +1,6 @@
 mod claims;
 mod files;
 mod fixture;
+mod generated;
 mod index;
 mod rules;

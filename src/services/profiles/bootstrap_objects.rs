@@ -11,6 +11,7 @@ use super::json::Node;
 use super::members::{Members, unlike};
 use crate::engine::bootstrap::configuration::{ObjectInstance, SECURITY, SERVER};
 use crate::proto::lwm2m::{Path, Record, Value};
+use crate::services::credentials::GeneratedMode;
 
 /// Most values.
 const MAX_VALUES: usize = 1_000;
@@ -24,12 +25,17 @@ pub struct BootstrapPlan {
     pub emptied: Vec<u16>,
     /// Further Object Instances.
     pub objects: Vec<ObjectInstance>,
+    /// The LwM2M servers know the device by credentials that are made for it at each bootstrap.
+    pub generate: Option<GeneratedMode>,
 }
 
 impl BootstrapPlan {
     /// Reads `bootstrap` of the extensions.
     pub(super) fn read_objects(&mut self, members: &Members<'_>, findings: &mut Findings) {
-        members.refuse_unknown(&["empty", "write"], findings);
+        members.refuse_unknown(&["empty", "write", "generate"], findings);
+        let generate = members.choice("generate", &GeneratedMode::NAMES, findings);
+        self.generate = generate.and_then(|index| GeneratedMode::ALL.get(index).copied());
+        self.check_generate(members, findings);
         for (member, node) in members.array("empty", findings) {
             let id = match node {
                 Node::Number(number) => number.as_u64().and_then(|id| u16::try_from(id).ok()),
@@ -82,6 +88,30 @@ impl BootstrapPlan {
         self.objects = instances
             .map(|(path, records)| ObjectInstance { path, records })
             .collect();
+    }
+}
+
+impl BootstrapPlan {
+    /// All LwM2M servers share what is generated.
+    fn check_generate(&self, members: &Members<'_>, findings: &mut Findings) {
+        let Some(wanted) = self.generate.map(GeneratedMode::mode) else {
+            return;
+        };
+        let mut told = self.servers.iter().filter(|server| !server.is_bootstrap);
+        let name = wanted.name();
+        let problem = match told.clone().find(|server| server.mode != wanted) {
+            Some(other) => format!(
+                "is \"{name}\", but {}:{} has \"securityMode\" {}; accepted is the mode that all LwM2M servers of \"bootstrap\" have",
+                other.host,
+                other.port,
+                other.mode.name()
+            ),
+            None if told.next().is_none() => format!(
+                "is \"{name}\", but \"bootstrap\" has no LwM2M server; accepted is the mode that all of them have"
+            ),
+            None => return,
+        };
+        findings.refuse(&members.at("generate"), problem);
     }
 }
 

@@ -9,6 +9,9 @@ use crate::services::profiles::{Finding, KnownProfiles};
 /// Longest endpoint client name in bytes.
 pub const MAX_ENDPOINT_BYTES: usize = 255;
 
+/// Longest label in bytes.
+const MAX_LABEL_BYTES: usize = 255;
+
 /// Why a device is not provisioned.
 #[derive(Clone, Debug, Eq, PartialEq, thiserror::Error)]
 pub enum DeviceError {
@@ -44,6 +47,14 @@ pub enum DeviceError {
         /// Some that there are.
         known: KnownProfiles,
     },
+    /// The label cannot be one.
+    #[error(
+        "`label` has {bytes} bytes; accepted are 1 to {MAX_LABEL_BYTES} without control characters"
+    )]
+    Label {
+        /// How long it is.
+        bytes: usize,
+    },
     /// The device's own transport configuration cannot be as it is.
     #[error("{0}")]
     TransportConfiguration(Finding),
@@ -59,6 +70,7 @@ impl DeviceError {
             Self::EndpointMismatch { .. } => "endpoint_mismatch",
             Self::Credentials(_) => "credentials",
             Self::UnknownProfile { .. } => "unknown_profile",
+            Self::Label { .. } => "label",
             Self::TransportConfiguration(_) => "transport_configuration",
         }
     }
@@ -79,6 +91,15 @@ pub fn check_endpoint(endpoint: &str) -> Result<(), DeviceError> {
         return Ok(());
     };
     Err(DeviceError::Endpoint { reason })
+}
+
+pub(super) fn check_label(label: Option<&str>) -> Result<(), DeviceError> {
+    let Some(label) = label else { return Ok(()) };
+    let bytes = label.len();
+    if bytes == 0 || bytes > MAX_LABEL_BYTES || label.chars().any(char::is_control) {
+        return Err(DeviceError::Label { bytes });
+    }
+    Ok(())
 }
 
 /// The one endpoint that the caller, `endpoint` and `credentials.client.endpoint` agree on. The

@@ -6,6 +6,8 @@ use crate::services::models::Models;
 use crate::services::profiles::{ProfileSettings, ServerPorts};
 use crate::store::MemoryStore;
 
+mod generated;
+
 /// With the built-in profile alone.
 fn provisioning() -> Provisioning {
     let store = Arc::new(MemoryStore::default());

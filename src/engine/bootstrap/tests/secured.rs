@@ -10,7 +10,7 @@ use openssl::x509::{X509, X509Name};
 use zeroize::Zeroizing;
 
 use super::*;
-use crate::engine::credentials::{Credentials, Decision, Lookups, Owner, Waiting};
+use crate::engine::credentials::{Credentials, Decision, Lookups, Owner, Purpose, Waiting};
 use crate::engine::view::SecurityMode;
 use crate::net::mmsg::ReceivedMut;
 use crate::proto::dtls::{
@@ -25,7 +25,7 @@ const KEY: &[u8] = b"0123456789abcdef";
 struct Everybody;
 
 impl Credentials for Everybody {
-    fn decide(&self, claim: &Claim, _: bool, _: UnixMillis) -> Decision {
+    fn decide(&self, claim: &Claim, _: Purpose, _: bool, _: UnixMillis) -> Decision {
         let verdict = match claim {
             Claim::PskIdentity(identity) if **identity == *b"nobody" => {
                 return Decision::refused(AlertDescription::UnknownPskIdentity);
@@ -47,9 +47,11 @@ impl Credentials for Everybody {
         true
     }
 
-    fn holds(&self, _: &Owner) -> bool {
+    fn holds(&self, _: &Owner, _: Purpose) -> bool {
         true
     }
+
+    fn registered(&self, _: &str, _: u64) {}
 }
 
 fn new_key() -> PKey<Private> {

@@ -44,7 +44,7 @@ impl Shard {
         match datagram.owner {
             // Plain CoAP finds its endpoint by names that nobody can guess.
             None => entry.head.peer.session().is_none(),
-            Some(owner) if !self.lives_here(slot, owner) => false,
+            Some(owner) if !self.lives_here(slot, &owner.endpoint) => false,
             Some(_) => {
                 self.adopt(slot, Sender::of(datagram));
                 true
@@ -68,6 +68,7 @@ impl Shard {
             address,
             local,
             datagram_len: 0,
+            identity: None,
         };
         if home.shard == self.index {
             return self.bind_here(home.slot, endpoint, sender);
@@ -109,9 +110,10 @@ impl Shard {
     /// A device fetches a package, which some do in a session of its own that answers no request: its
     /// registration goes on in the one it had before.
     pub(in crate::engine::shard) fn give_back(&mut self, datagram: &Datagram<'_>) {
-        let (Some(endpoint), Peer::Secured(session)) = (datagram.owner, datagram.peer) else {
+        let (Some(owner), Peer::Secured(session)) = (datagram.owner, datagram.peer) else {
             return;
         };
+        let endpoint = &owner.endpoint;
         let Some(home) = self.shared.directory.home(endpoint) else {
             return;
         };

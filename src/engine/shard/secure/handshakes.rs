@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use hashbrown::HashMap;
 
-use crate::engine::credentials::{Answer, Decision, Lookup, Owner};
+use crate::engine::credentials::{Answer, Decision, Lookup, Owner, Purpose};
 use crate::engine::endpoint::core::Input;
 use crate::engine::handoff::HandedOff;
 use crate::proto::dtls::{
@@ -78,10 +78,11 @@ impl Shard {
         let now = self.now.wall;
         let decision = if mode != Mode::Certificate {
             let credentials = self.shared.credentials.get();
-            credentials.map(|credentials| credentials.decide(&claim, resumed, now))
+            credentials
+                .map(|credentials| credentials.decide(&claim, Purpose::Registration, resumed, now))
         } else if secure.lookups.ask(Lookup {
             shard: self.index,
-            is_bootstrap: false,
+            purpose: Purpose::Registration,
             handshake,
             claim,
             resumed,
@@ -94,7 +95,7 @@ impl Shard {
         };
         let refused = || Decision::refused(AlertDescription::InternalError);
         self.answer_lookup(Answer {
-            is_bootstrap: false,
+            purpose: Purpose::Registration,
             handshake,
             claim: fingerprint,
             mode,
@@ -130,7 +131,8 @@ impl Shard {
         let credentials = self.shared.credentials.get();
         let (mode, session) = (new.claim.mode(), new.session);
         let holds = |(owner, since): (&Owner, Tick)| {
-            let holds = credentials.is_some_and(|credentials| credentials.holds(owner));
+            let holds = credentials
+                .is_some_and(|credentials| credentials.holds(owner, Purpose::Registration));
             holds.then(|| (owner.clone(), since))
         };
         let found = secure.claims.get(new.claim.fingerprint());

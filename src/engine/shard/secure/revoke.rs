@@ -4,6 +4,7 @@
 use std::collections::HashSet;
 use std::mem;
 
+use crate::engine::credentials::Purpose;
 use crate::engine::endpoint::core::Input;
 use crate::engine::peer::Peer;
 
@@ -57,9 +58,16 @@ impl Sweep {
 }
 
 impl Shard {
-    /// The credentials of an endpoint do not hold any more.
-    pub(in crate::engine::shard) fn revoke(&mut self, endpoint: &str, identity: Option<u64>) {
-        if let Some(home) = self.shared.directory.home(endpoint)
+    /// The credentials of an endpoint do not hold any more; its registration ends too, unless it has
+    /// made another one with newer credentials.
+    pub(in crate::engine::shard) fn revoke(
+        &mut self,
+        endpoint: &str,
+        identity: Option<u64>,
+        ends_registration: bool,
+    ) {
+        if ends_registration
+            && let Some(home) = self.shared.directory.home(endpoint)
             && home.shard == self.index
             && self.lives_here(home.slot, endpoint)
         {
@@ -108,7 +116,8 @@ impl Shard {
             };
             let owner = &known.owner;
             let credentials = self.shared.credentials.get();
-            let stands = |known: &_| credentials.is_some_and(|all| all.holds(known));
+            let stands =
+                |known: &_| credentials.is_some_and(|all| all.holds(known, Purpose::Registration));
             if sweep.looked_for.identities.contains(&owner.identity)
                 || (sweep.looked_for.unknown && !stands(owner))
             {

@@ -3,7 +3,7 @@
 
 use std::sync::Arc;
 
-use crate::engine::credentials::Owner;
+use crate::engine::credentials::{Owner, Purpose};
 use crate::engine::locals::UNSPECIFIED;
 use crate::engine::peer::Session;
 use crate::engine::persistence::{RestoredSessions, StateBatch, StateError, StateStore};
@@ -78,7 +78,9 @@ impl Shard {
             return None;
         };
         let credentials = self.shared.credentials.get();
-        if !credentials.is_some_and(|credentials| credentials.holds(&known.owner)) {
+        if !credentials
+            .is_some_and(|credentials| credentials.holds(&known.owner, Purpose::Registration))
+        {
             report.revoked += 1;
             return None;
         }

@@ -12,7 +12,7 @@ use zeroize::Zeroizing;
 
 use super::restart::Memory;
 use super::*;
-use crate::engine::credentials::{Credentials, Decision, Owner, Waiting};
+use crate::engine::credentials::{Credentials, Decision, Owner, Purpose, Waiting};
 use crate::engine::metrics::EngineMetrics;
 use crate::engine::persistence::{Persistence, Restored};
 use crate::engine::view::SecurityMode;
@@ -37,6 +37,8 @@ struct Book {
     psk: Mutex<HashMap<String, Owner>>,
     keys: Mutex<HashMap<Vec<u8>, Owner>>,
     security: Mutex<HashMap<String, SecurityMode>>,
+    /// Who registered, with which identity.
+    registered: Mutex<Vec<(String, u64)>>,
 }
 
 impl Book {
@@ -67,7 +69,7 @@ impl Book {
 }
 
 impl Credentials for Book {
-    fn decide(&self, claim: &Claim, _: bool, _: UnixMillis) -> Decision {
+    fn decide(&self, claim: &Claim, _: Purpose, _: bool, _: UnixMillis) -> Decision {
         let (owner, verdict) = match claim {
             Claim::PskIdentity(identity) => {
                 let identity = String::from_utf8_lossy(identity).into_owned();
@@ -97,10 +99,15 @@ impl Credentials for Book {
         wanted.unwrap_or(SecurityMode::NoSec) == security
     }
 
-    fn holds(&self, owner: &Owner) -> bool {
+    fn holds(&self, owner: &Owner, _: Purpose) -> bool {
         let psk = self.psk.lock().unwrap();
         let keys = self.keys.lock().unwrap();
         psk.values().chain(keys.values()).any(|held| held == owner)
+    }
+
+    fn registered(&self, endpoint: &str, identity: u64) {
+        let mut registered = self.registered.lock().unwrap();
+        registered.push((endpoint.to_owned(), identity));
     }
 }
 

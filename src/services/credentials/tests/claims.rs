@@ -14,7 +14,12 @@ fn without_trust() -> Credentials {
 fn a_psk_identity_gets_the_key_of_its_device_and_nobody_elses() {
     let credentials = without_trust();
     put(credentials.index(), "a", &psk("me")).unwrap();
-    let decision = credentials.authorise(Claim::PskIdentity(b"me"), Proof::Handshake, NOW);
+    let decision = credentials.authorise(
+        Claim::PskIdentity(b"me"),
+        Purpose::Registration,
+        Proof::Handshake,
+        NOW,
+    );
     let Verdict::Psk(key) = decision.verdict else {
         panic!("{decision:?}");
     };

@@ -95,7 +95,7 @@ pub fn decide_at(
     proof: Proof,
     now: UnixMillis,
 ) -> Result<String, u8> {
-    let decision = credentials.authorise(claim, proof, now);
+    let decision = credentials.authorise(claim, Purpose::Registration, proof, now);
     match decision.verdict {
         Verdict::Refused(refusal) => {
             assert_eq!(decision.identity, None);
@@ -103,7 +103,9 @@ pub fn decide_at(
         }
         Verdict::Psk(_) | Verdict::Accepted => {
             let bound = decision.identity.unwrap();
-            assert!(credentials.index().binds(bound.identity, &bound.endpoint));
+            let purpose = Purpose::Registration;
+            let (identity, endpoint) = (bound.identity, &bound.endpoint);
+            assert!(credentials.index().binds(identity, endpoint, purpose));
             Ok(bound.endpoint.to_string())
         }
     }

@@ -67,13 +67,16 @@ fn a_change_or_a_deletion_is_told_and_seen_at_once() {
     put(&index, "a", &psk("me")).unwrap();
     assert_eq!(revocations.try_next(), None, "nothing was revoked");
     let first = index.of_endpoint("a").unwrap().handle();
-    assert!(index.binds(first, "a") && !index.binds(first, "b"));
+    assert!(
+        index.binds(first, "a", Purpose::Registration)
+            && !index.binds(first, "b", Purpose::Registration)
+    );
 
     let mut other_key = psk("me");
     other_key["client"]["key"] = serde_json::json!("00".repeat(16));
     put(&index, "a", &other_key).unwrap();
     assert!(
-        !index.binds(first, "a"),
+        !index.binds(first, "a", Purpose::Registration),
         "the same identity with another key"
     );
     let one = |endpoint: &str, identity, why| match revocations.try_next() {
@@ -115,7 +118,7 @@ fn a_handle_is_the_same_after_a_restart() {
     put(&before, "a", &psk("me")).unwrap();
     put(&after, "a", &psk("me")).unwrap();
     let handle = before.of_endpoint("a").unwrap().handle();
-    assert!(after.binds(handle, "a"));
+    assert!(after.binds(handle, "a", Purpose::Registration));
 }
 
 #[test]

@@ -174,7 +174,10 @@ fn debug_shows_no_key() {
     let credentials = Credentials::new(std::sync::Arc::default(), Keys::default());
     put(credentials.index(), "a", &psk("me")).unwrap();
     let claim = Claim::PskIdentity(b"me");
-    let shown = format!("{:?}", credentials.authorise(claim, Proof::Handshake, NOW));
+    let shown = format!(
+        "{:?}",
+        credentials.authorise(claim, Purpose::Bootstrap, Proof::Handshake, NOW)
+    );
     assert!(
         shown.contains("PskKey") && !shown.contains("[1, 2"),
         "{shown}"

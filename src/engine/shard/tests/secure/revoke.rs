@@ -1,10 +1,15 @@
 use super::*;
 
 fn revoke(world: &mut World, endpoint: &str, identity: u64) {
+    take_back(world, endpoint, identity, true);
+}
+
+fn take_back(world: &mut World, endpoint: &str, identity: u64, ends_registration: bool) {
     let endpoint: Arc<str> = endpoint.into();
     world.command(|| Command::Revoke {
         endpoint: Arc::clone(&endpoint),
         identity: Some(identity),
+        ends_registration,
     });
 }
 
@@ -59,4 +64,28 @@ fn another_identity_of_the_endpoint_keeps_its_session() {
     revoke(&mut world, "dev-1", 7);
     world.wait(100);
     assert_eq!(world.metric("lwm2m_dtls_sessions"), 1.0);
+}
+
+#[test]
+fn a_retired_identity_loses_its_sessions_and_the_registration_of_the_newer_one_stays() {
+    for shards in [1, 2] {
+        let mut world = World::new(shards);
+        world.book.psk("id-1", "dev-1", 1);
+        world.book.psk("id-2", "dev-1", 2);
+        let mut former = Device::psk("id-1", "10.0.0.1:4000");
+        former.registered(&mut world, "dev-1");
+        let mut newer = Device::psk("id-2", "10.0.0.2:4000");
+        let location = newer.registered(&mut world, "dev-1");
+        let registered = world.book.registered.lock().unwrap().clone();
+        let expected = [("dev-1".to_owned(), 1), ("dev-1".to_owned(), 2)];
+        assert_eq!(registered, expected, "it is told who registered with what");
+        world.book.forget("id-1");
+        take_back(&mut world, "dev-1", 1, false);
+        world.wait(100);
+        former.exchange(&mut world);
+        assert!(!former.connection.is_up());
+        assert_eq!(world.metric("lwm2m_dtls_sessions"), 1.0);
+        assert_eq!(world.registration("dev-1").state, DeviceState::Registered);
+        assert_eq!(newer.update(&mut world, &location), Code::CHANGED);
+    }
 }

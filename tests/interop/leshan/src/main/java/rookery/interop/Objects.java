@@ -43,7 +43,8 @@ final class Objects {
 
         ObjectsInitializer initializer = new ObjectsInitializer(new StaticModel(models.values()));
         if (options.bootstrap()) {
-            initializer.setInstancesForObject(LwM2mId.SECURITY, Security.noSecBootstrap(options.serverUri()));
+            initializer.setInstancesForObject(LwM2mId.SECURITY,
+                    options.credentials().bootstrap(options.serverUri()));
             initializer.setClassForObject(LwM2mId.SERVER, Server.class);
         } else {
             initializer.setInstancesForObject(LwM2mId.SECURITY,
