@@ -3,6 +3,8 @@
 mod accounting;
 mod attributes;
 mod auth;
+mod bootstrap;
+mod campaigns;
 mod devices;
 mod events;
 mod extract;
@@ -10,6 +12,7 @@ mod import;
 mod log;
 mod models;
 mod openapi;
+mod packages;
 mod probes;
 mod problem;
 mod profiles;
@@ -21,6 +24,7 @@ mod spool;
 mod state;
 mod tokens;
 mod trace;
+mod updates;
 mod values;
 
 pub use openapi::document;

@@ -9,6 +9,7 @@ mod data_directory;
 mod devices;
 mod listeners;
 mod models;
+mod packages;
 mod private_file;
 mod profiles;
 mod rpc;

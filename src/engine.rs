@@ -1,6 +1,7 @@
 //! The actor system: shards, the endpoints they own, and the way in for everybody else.
 
 mod arrivals;
+pub mod bootstrap;
 mod bus;
 pub mod command;
 pub mod config;
@@ -21,6 +22,7 @@ pub mod shard;
 mod slab;
 mod supervisor;
 pub mod trace;
+pub mod update;
 pub mod view;
 
 pub use config::EngineConfig;

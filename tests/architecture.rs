@@ -32,7 +32,14 @@ const MAY_NAME: &[(&str, &[&str])] = &[
     ("engine/endpoint/splitting.rs", &["proto"]),
     ("engine/endpoint/reply.rs", &["proto"]),
     ("engine/endpoint/request.rs", &["proto"]),
+    ("engine/endpoint/update", &["proto"]),
     ("engine/endpoint/values.rs", &["proto"]),
+    // A bootstrap session, likewise.
+    ("engine/bootstrap/configuration.rs", &["proto"]),
+    ("engine/bootstrap/instances.rs", &["proto"]),
+    ("engine/bootstrap/pack.rs", &["proto"]),
+    ("engine/bootstrap/request.rs", &["proto"]),
+    ("engine/bootstrap/session.rs", &["proto"]),
     ("services", &["engine", "proto", "services"]),
     ("store", &["services", "store"]),
     ("api", &["api", "ops", "proto", "services"]),
@@ -97,7 +104,12 @@ const ONLY_IN: &[(&str, &[&str])] = &[
     ),
     (
         "dashmap",
-        &["engine/arrivals.rs", "engine/directory.rs", "services"],
+        &[
+            "engine/arrivals.rs",
+            "engine/directory.rs",
+            "engine/update/downloads.rs",
+            "services",
+        ],
     ),
 ];
 

@@ -98,6 +98,7 @@ pub(super) async fn provision(
     JsonBody(body): JsonBody<DeviceBody>,
 ) -> Result<(StatusCode, Json<DeviceView>), Problem> {
     let (device, created) = state.devices.put(&endpoint, body).await?;
+    state.updates.provisioned(&endpoint).await?;
     let status = if created {
         StatusCode::CREATED
     } else {
@@ -128,6 +129,7 @@ pub(super) async fn remove(
         state.rpc.forget(&endpoint).await?;
         state.attributes.forget(&endpoint).await?;
         state.history.forget(&endpoint).await?;
+        state.updates.forget(&endpoint).await?;
     }
     deleted?;
     Ok(StatusCode::NO_CONTENT)

@@ -92,6 +92,18 @@ impl Params {
         }
     }
 
+    /// The parameter as `true` or `false`; `false` when absent.
+    pub(super) fn flag(&mut self, name: &str) -> Result<bool, Problem> {
+        match self.text(name).as_deref() {
+            None | Some("false") => Ok(false),
+            Some("true") => Ok(true),
+            Some(value) => Err(refused(
+                name,
+                format!("is \"{value}\"; accepted: true, false"),
+            )),
+        }
+    }
+
     /// The parameter as a number from `least` to `most`.
     pub(super) fn number<T: FromStr + PartialOrd + std::fmt::Display>(
         &mut self,
@@ -207,7 +219,7 @@ fn unreadable_body(error: axum::Error, limit: usize) -> Problem {
     }
 }
 
-fn content_length(headers: &HeaderMap) -> Option<u64> {
+pub(super) fn content_length(headers: &HeaderMap) -> Option<u64> {
     headers
         .get(header::CONTENT_LENGTH)?
         .to_str()

@@ -18,6 +18,8 @@ use crate::services::rpc::RpcError;
 use crate::services::storage::StoreError;
 use crate::services::tokens::TokenError;
 
+mod updates;
+
 macro_rules! problem_kinds {
     ($($(#[$doc:meta])* $kind:ident $status:ident $name:literal $title:literal,)+) => {
         /// The types of problems. Names and meanings are stable.
@@ -66,6 +68,8 @@ problem_kinds! {
     InvalidModel BAD_REQUEST "invalid-model" "The object definition is not accepted",
     /// The name of a profile cannot be one.
     InvalidProfileName BAD_REQUEST "invalid-profile-name" "The profile name is not accepted",
+    /// What is said of a package cannot be.
+    InvalidPackage BAD_REQUEST "invalid-package" "The package is not accepted",
     /// The path names no object id and version.
     InvalidModelKey BAD_REQUEST "invalid-model-key" "The object id and version are not accepted",
     /// The request carries no token, or none of this server.
@@ -86,6 +90,12 @@ problem_kinds! {
     ProfileNotFound NOT_FOUND "profile-not-found" "There is no such profile",
     /// There is no such persistent command.
     RpcNotFound NOT_FOUND "rpc-not-found" "There is no such command",
+    /// There is no such package.
+    PackageNotFound NOT_FOUND "package-not-found" "There is no such package",
+    /// There is no such campaign.
+    CampaignNotFound NOT_FOUND "campaign-not-found" "There is no such campaign",
+    /// No package is assigned.
+    NothingAssigned NOT_FOUND "nothing-assigned" "No package is assigned",
     /// The route does not have this method.
     MethodNotAllowed METHOD_NOT_ALLOWED "method-not-allowed" "The route does not have this method",
     /// There are as many tokens as there may be.
@@ -102,6 +112,16 @@ problem_kinds! {
     CredentialsTaken CONFLICT "credentials-taken" "Another device has these credentials",
     /// There are as many profiles as there may be.
     TooManyProfiles CONFLICT "too-many-profiles" "There are too many profiles",
+    /// There is a package of this type, title and version.
+    PackageExists CONFLICT "package-exists" "There is such a package already",
+    /// Devices, profiles or campaigns need the package.
+    PackageInUse CONFLICT "package-in-use" "The package is in use",
+    /// The campaign is not in a state in which that is possible.
+    CampaignState CONFLICT "campaign-state" "The campaign is not in a state for that",
+    /// There are as many campaigns as there may be.
+    TooManyCampaigns CONFLICT "too-many-campaigns" "There are too many campaigns",
+    /// There are as many packages as there may be.
+    TooManyPackages CONFLICT "too-many-packages" "There are too many packages",
     /// The body or a line of it is too large.
     BodyTooLarge PAYLOAD_TOO_LARGE "body-too-large" "The body is too large",
     /// The body is not of the type the route takes.
@@ -116,6 +136,12 @@ problem_kinds! {
     InvalidAttribute UNPROCESSABLE_ENTITY "invalid-attribute" "The attribute is not accepted",
     /// The transport configuration is not as it must be.
     InvalidProfile UNPROCESSABLE_ENTITY "invalid-profile" "The profile is not accepted",
+    /// The bytes of the package are not those meant.
+    ChecksumMismatch UNPROCESSABLE_ENTITY "checksum-mismatch" "The checksum is not that of the image",
+    /// There is no such package, or it is of the other type.
+    UnknownPackage UNPROCESSABLE_ENTITY "unknown-package" "There is no such package for this",
+    /// A campaign is not as it must be.
+    InvalidCampaign UNPROCESSABLE_ENTITY "invalid-campaign" "The campaign is not accepted",
     /// The body names another endpoint than the path.
     EndpointMismatch UNPROCESSABLE_ENTITY "endpoint-mismatch" "The body names another endpoint",
     /// There is no such profile.
@@ -134,8 +160,12 @@ problem_kinds! {
     TooManyStreams SERVICE_UNAVAILABLE "too-many-streams" "There are too many event streams",
     /// There are as many imports as there may be.
     TooManyImports SERVICE_UNAVAILABLE "too-many-imports" "There are too many imports",
+    /// There are as many uploads as there may be.
+    TooManyUploads SERVICE_UNAVAILABLE "too-many-uploads" "There are too many uploads",
     /// The server is stopping.
     Stopping SERVICE_UNAVAILABLE "stopping" "The server is stopping",
+    /// The data directory is full.
+    NoSpace INSUFFICIENT_STORAGE "no-space" "There is no space left",
     /// The device did not answer in time.
     DeviceTimeout GATEWAY_TIMEOUT "device-timeout" "The device did not answer in time",
 }

@@ -22,7 +22,7 @@ use crate::services::profiles::{
 const DEFAULT_PAGE: usize = 100;
 
 /// The name of a profile in the path, percent-decoded.
-pub(super) struct ProfileName(String);
+pub(super) struct ProfileName(pub(super) String);
 
 impl FromRequestParts<Arc<State>> for ProfileName {
     type Rejection = Problem;
@@ -159,5 +159,6 @@ pub(super) async fn remove(
     ProfileName(name): ProfileName,
 ) -> Result<StatusCode, Problem> {
     state.profiles.delete(&name).await?;
+    state.updates.forget_profile(&name).await?;
     Ok(StatusCode::NO_CONTENT)
 }

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use axum::Router;
+use axum::extract::DefaultBodyLimit;
 use axum::http::{Method, Uri};
 use axum::middleware::from_fn;
 use axum::routing::{delete, get, post, put};
@@ -10,8 +11,8 @@ use axum::routing::{delete, get, post, put};
 use super::problem::{Problem, ProblemKind};
 use super::state::{Api, State};
 use super::{
-    accounting, attributes, devices, events, import, log, models, openapi, probes, profiles, rpc,
-    server, tokens, trace, values,
+    accounting, attributes, bootstrap, campaigns, devices, events, import, log, models, openapi,
+    packages, probes, profiles, rpc, server, tokens, trace, updates, values,
 };
 
 /// The routes of `api`.
@@ -50,12 +51,35 @@ pub fn router(api: Api) -> Router {
             get(rpc::list).post(rpc::call),
         )
         .route("/api/v1/rpc/{id}", get(rpc::show).delete(rpc::remove))
+        .route("/api/v1/bootstrap/sessions", get(bootstrap::sessions))
         .route("/api/v1/events", get(events::all))
         .route("/api/v1/models", get(models::list).post(models::upload))
         .route(
             "/api/v1/models/{key}",
             get(models::show).delete(models::remove),
         )
+        .route(
+            "/api/v1/packages",
+            get(packages::list)
+                .post(packages::upload)
+                .layer(DefaultBodyLimit::disable()),
+        )
+        .route(
+            "/api/v1/packages/{id}",
+            get(packages::show).delete(packages::remove),
+        )
+        .merge(updates::routes())
+        .route(
+            "/api/v1/campaigns",
+            get(campaigns::list).post(campaigns::create),
+        )
+        .route(
+            "/api/v1/campaigns/{id}",
+            get(campaigns::show)
+                .post(campaigns::order)
+                .delete(campaigns::remove),
+        )
+        .route("/api/v1/campaigns/{id}/devices", get(campaigns::devices))
         .route("/api/v1/profiles", get(profiles::list))
         .route("/api/v1/profiles/{name}", profile)
         .route("/api/v1/profiles/{name}/rollout", get(profiles::rollout))

@@ -12,16 +12,20 @@ use tokio::sync::{Semaphore, watch};
 use crate::ops::health::Health;
 use crate::ops::metrics::Exporter;
 use crate::services::attributes::Attributes;
+use crate::services::bootstrap::Bootstrap;
+use crate::services::campaigns::Campaigns;
 use crate::services::credentials::Credentials;
 use crate::services::devices::Devices;
 use crate::services::engine::Engine;
 use crate::services::events::EventFeed;
 use crate::services::history::History;
 use crate::services::models::Models;
+use crate::services::packages::Packages;
 use crate::services::profiles::Profiles;
 use crate::services::rpc::Rpc;
 use crate::services::storage::Store;
 use crate::services::tokens::Tokens;
+use crate::services::updates::Updates;
 
 /// Imports that may run at once; further ones are refused.
 const MAX_IMPORTS: usize = 4;
@@ -42,8 +46,16 @@ pub struct Api {
     pub rpc: Arc<Rpc>,
     /// The shared attributes.
     pub attributes: Arc<Attributes>,
+    /// The update packages.
+    pub packages: Arc<Packages>,
+    /// Which packages are assigned, and how far the updates are.
+    pub updates: Arc<Updates>,
+    /// Updates of many devices.
+    pub campaigns: Arc<Campaigns>,
     /// The kept telemetry.
     pub history: History,
+    /// The bootstrap service.
+    pub bootstrap: Arc<Bootstrap>,
     /// The token service.
     pub tokens: Arc<Tokens>,
     /// The event feed.

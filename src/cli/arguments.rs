@@ -68,6 +68,11 @@ pub(super) enum Command {
         #[command(subcommand)]
         command: CredentialsCommand,
     },
+    /// Manage firmware and software packages of a running server.
+    Packages {
+        #[command(subcommand)]
+        command: PackagesCommand,
+    },
     /// Manage device profiles.
     Profiles {
         #[command(subcommand)]
@@ -120,6 +125,54 @@ pub(super) enum DevicesCommand {
         file: PathBuf,
         #[command(flatten)]
         place: Place,
+    },
+}
+
+#[derive(Debug, Subcommand)]
+pub(super) enum PackagesCommand {
+    /// Upload an image, or name a URL from which devices fetch it. Prints the id of the package.
+    Upload {
+        /// The image; none with --url.
+        #[arg(required_unless_present = "url", conflicts_with = "url")]
+        file: Option<PathBuf>,
+        /// What it updates.
+        #[arg(long = "type", value_enum, default_value_t = PackageTypeArgument::Firmware)]
+        package_type: PackageTypeArgument,
+        /// Name of the firmware or software.
+        #[arg(long)]
+        title: String,
+        /// Its version.
+        #[arg(long)]
+        version: String,
+        /// What a device reports as its version once it has it, where that is not title and version.
+        #[arg(long)]
+        tag: Option<String>,
+        /// How --checksum is computed: MD5, SHA256, SHA384, SHA512, CRC32, MURMUR3_32, MURMUR3_128.
+        #[arg(long, value_name = "ALGORITHM")]
+        checksum_algorithm: Option<String>,
+        /// What the checksum must be, hexadecimal.
+        #[arg(long)]
+        checksum: Option<String>,
+        /// Where devices fetch the image.
+        #[arg(long)]
+        url: Option<String>,
+        #[command(flatten)]
+        place: ServerPlace,
+    },
+    /// List packages.
+    List {
+        #[command(flatten)]
+        place: ServerPlace,
+    },
+    /// Delete a package.
+    Delete {
+        /// Id of the package, as listed.
+        id: String,
+        /// Also when it is in use: updates to it fail then.
+        #[arg(long)]
+        force: bool,
+        #[command(flatten)]
+        place: ServerPlace,
     },
 }
 
@@ -352,6 +405,22 @@ impl FormatArgument {
         match self {
             Self::Text => "text",
             Self::Json => "json",
+        }
+    }
+}
+
+#[derive(Clone, Copy, Debug, ValueEnum)]
+pub(super) enum PackageTypeArgument {
+    Firmware,
+    Software,
+}
+
+impl PackageTypeArgument {
+    /// As in the API.
+    pub(super) const fn name(self) -> &'static str {
+        match self {
+            Self::Firmware => "FIRMWARE",
+            Self::Software => "SOFTWARE",
         }
     }
 }

@@ -45,7 +45,8 @@ pub(super) fn profile_settings(config: &Config) -> ProfileSettings {
         ports: ServerPorts {
             coap: port(config.listen.coap, usual.coap),
             coaps: port(config.listen.coaps, usual.coaps),
-            ..usual
+            bootstrap_coap: port(config.listen.bootstrap_coap, usual.bootstrap_coap),
+            bootstrap_coaps: port(config.listen.bootstrap_coaps, usual.bootstrap_coaps),
         },
         of_unnamed: config.provisioning.profile.clone(),
     }

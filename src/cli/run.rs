@@ -9,7 +9,8 @@ use super::arguments::{
     StoreCommand,
 };
 use super::{
-    check_config, credentials, devices, models, profiles, rpc, serve, store, terminal, tokens,
+    check_config, credentials, devices, models, packages, profiles, rpc, serve, store, terminal,
+    tokens,
 };
 
 /// Does what `arguments` say. An error is for the caller to print.
@@ -39,6 +40,7 @@ pub(crate) fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
         Command::Profiles {
             command: ProfilesCommand::Import { file, name, place },
         } => short_runtime()?.block_on(profiles::import(&file, name, &place)),
+        Command::Packages { command } => short_runtime()?.block_on(packages::run(command)),
         Command::Store { command } => short_runtime()?.block_on(async {
             match command {
                 StoreCommand::Check { place } => store::check(&place),

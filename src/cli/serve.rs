@@ -13,18 +13,22 @@ use rookery::ops::health::{Health, Phase};
 use rookery::ops::logging;
 use rookery::ops::metrics::Exporter;
 use rookery::services::attributes::Attributes;
+use rookery::services::bootstrap::Bootstrap;
+use rookery::services::campaigns::Campaigns;
 use rookery::services::credentials::{Credentials, Keys};
 use rookery::services::devices::Devices;
 use rookery::services::engine::{Engine, StateStore};
 use rookery::services::events::EventFeed;
 use rookery::services::history::History;
 use rookery::services::models::Models;
+use rookery::services::packages::Packages;
 use rookery::services::profiles::Profiles;
 use rookery::services::provisioning::Provisioning;
 use rookery::services::rpc::Rpc;
 use rookery::services::secured::{self, Resumption, ServerContexts};
 use rookery::services::storage::Store;
 use rookery::services::tokens::Tokens;
+use rookery::services::updates::{Updates, packages_directory};
 use tokio::net::TcpListener;
 use tokio::sync::watch;
 use tokio::task::JoinSet;
@@ -93,7 +97,8 @@ async fn run(effective: Effective, mut reload: Reload, dev: bool) -> anyhow::Res
         session_ids: u16::try_from(config.dtls.session_ids).unwrap_or(u16::MAX),
     };
     let state: Arc<dyn StateStore> = Arc::new(state);
-    let contexts = match config.listen.coaps {
+    let speaks_dtls = config.listen.coaps.or(config.listen.bootstrap_coaps);
+    let contexts = match speaks_dtls {
         Some(_) => server_contexts(&keys, &resumption)?,
         None => None,
     };
@@ -127,13 +132,42 @@ async fn run(effective: Effective, mut reload: Reload, dev: bool) -> anyhow::Res
     let credentials = Arc::new(Credentials::new(index, keys));
     prepared.identify_by(credentials.clone());
     tokio::spawn(secured::end_revoked(revocations, unknown.clone()));
+    let bootstrap = Bootstrap::new(
+        engine.clone(),
+        provisioning.clone(),
+        config.provisioning.allow_unknown,
+    );
+    let bootstrap = Arc::new(bootstrap);
+    tokio::spawn(bootstrap.clone().serve(unknown.clone()));
     let devices = Arc::new(Devices::new(engine.clone(), provisioning));
     // Devices are let in only now: before, each of them would be unknown.
     let provisioned = devices.restore().await?;
+    let directory = packages_directory(&config.store.path);
+    let packages = Packages::load(store.clone(), directory, config.packages.max_bytes)
+        .await
+        .context("cannot use the packages in the data directory")?;
+    let packages = Arc::new(packages);
+    // Updates that were under way are known when the devices come back.
+    let updates = Updates::load(
+        engine.clone(),
+        devices.clone(),
+        profiles.clone(),
+        packages.clone(),
+        store.clone(),
+    );
+    let updates = Arc::new(updates.await?);
     let began = Instant::now();
     let running = prepared.run().context("cannot start the engine")?;
     announce::restored(&running.restored(), began.elapsed());
 
+    let campaigns = Campaigns::load(
+        engine.clone(),
+        devices.clone(),
+        updates.clone(),
+        store.clone(),
+    );
+    let campaigns = Arc::new(campaigns.await?);
+    updates.start();
     let rpc = Rpc::load(
         engine.clone(),
         devices.clone(),
@@ -164,7 +198,11 @@ async fn run(effective: Effective, mut reload: Reload, dev: bool) -> anyhow::Res
         profiles,
         rpc,
         attributes,
+        packages,
+        updates,
+        campaigns,
         history,
+        bootstrap,
         tokens: tokens.clone(),
         events: EventFeed::new(move || subscribed.subscribe(), config.api.max_event_streams),
         store,
@@ -228,6 +266,8 @@ fn prepare_engine(
     let settings = EngineConfig {
         coap: config.listen.coap,
         coaps: config.listen.coaps,
+        bootstrap_coap: config.listen.bootstrap_coap,
+        bootstrap_coaps: config.listen.bootstrap_coaps,
         dtls: dtls_settings(config),
         shards: config.engine.shards,
         allow_unknown: config.provisioning.allow_unknown,
@@ -239,7 +279,12 @@ fn prepare_engine(
         ..EngineConfig::default()
     };
     let prepared = engine::prepare_kept(settings, state, contexts);
-    let listen = [("coap", config.listen.coap), ("coaps", config.listen.coaps)];
+    let listen = [
+        ("coap", config.listen.coap),
+        ("coaps", config.listen.coaps),
+        ("bootstrap_coap", config.listen.bootstrap_coap),
+        ("bootstrap_coaps", config.listen.bootstrap_coaps),
+    ];
     let failed = match &prepared {
         Err(StartError::Bind { listener, .. }) => *listener,
         _ => "",
@@ -276,7 +321,7 @@ fn server_contexts(
     let contexts = secured::contexts(keys, resumption).context("[dtls]")?;
     if contexts.is_none() {
         warn!(
-            "listen.coaps is set, but no security mode can be served: dtls.psk is off, and dtls.rpk \
+            "listen.coaps or listen.bootstrap_coaps is set, but no security mode can be served: dtls.psk is off, and dtls.rpk \
              and dtls.x509 need dtls.server_key; nobody is served over DTLS"
         );
     }

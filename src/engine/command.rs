@@ -7,15 +7,17 @@ use tokio::sync::{mpsc, oneshot};
 
 use crate::proto::dtls::ServerContexts;
 
+use super::bootstrap::desk::Directive;
 use super::credentials::Answer;
 use super::endpoint::journal::Severity;
 use super::endpoint::request::{DeviceOutcome, DeviceRequest};
 use super::peer::Session;
 use super::profiles::ProfileId;
 use super::trace::TracedMessage;
+use super::update::UpdateKind;
 use super::view::{
     AttributesView, DeviceContext, DeviceState, DeviceSummary, LogEntry, RegistrationView,
-    RolloutView, SecurityMode, TelemetryView,
+    RolloutView, SecurityMode, TelemetryView, UpdateView,
 };
 
 /// What a device list selects.
@@ -70,6 +72,12 @@ pub enum Command {
         endpoint: String,
         ticket: u64,
     },
+    /// What an endpoint is to be updated to has changed.
+    LookAtUpdates {
+        slot: u32,
+        endpoint: String,
+        withdrawn: Option<UpdateKind>,
+    },
     /// Adds to the transport log of an endpoint.
     Note {
         slot: u32,
@@ -92,6 +100,8 @@ pub enum Command {
     LookAtProfiles,
     /// The profile or the power mode that an endpoint is provisioned with has changed.
     Readmit { slot: u32, endpoint: String },
+    /// What services decided about a bootstrap session.
+    Bootstrap(Directive),
     /// A claim of a handshake has been looked up.
     Decided(Box<Answer>),
     /// The credentials of an endpoint do not hold any more: its registration ends, and the sessions
@@ -137,6 +147,8 @@ pub enum Inspect {
     Registration(oneshot::Sender<Option<Box<RegistrationView>>>),
     /// What commands need to know; `None` as well while it is not registered.
     Context(oneshot::Sender<Option<DeviceContext>>),
+    /// Its updates.
+    Updates(oneshot::Sender<Option<Vec<UpdateView>>>),
     /// Latest telemetry values.
     Telemetry(oneshot::Sender<Option<TelemetryView>>),
     /// Client attributes.
@@ -171,6 +183,7 @@ impl Inspect {
             Self::Summary(reply) => drop(reply.send(None)),
             Self::Registration(reply) => drop(reply.send(None)),
             Self::Context(reply) => drop(reply.send(None)),
+            Self::Updates(reply) => drop(reply.send(None)),
             Self::Telemetry(reply) => drop(reply.send(None)),
             Self::Attributes(reply) => drop(reply.send(None)),
             Self::Log(_, reply) => drop(reply.send(None)),

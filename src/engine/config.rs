@@ -12,7 +12,11 @@ pub struct EngineConfig {
     pub coap: Option<SocketAddr>,
     /// Where CoAP over DTLS is served; `None` for nowhere.
     pub coaps: Option<SocketAddr>,
-    /// How it is.
+    /// Where bootstrap over plain CoAP is served; `None` for nowhere.
+    pub bootstrap_coap: Option<SocketAddr>,
+    /// Where bootstrap over DTLS is served; `None` for nowhere.
+    pub bootstrap_coaps: Option<SocketAddr>,
+    /// How DTLS is served.
     pub dtls: DtlsSettings,
     /// Shards, one thread each, at most 255; 0 for one per core.
     pub shards: usize,
@@ -78,6 +82,8 @@ impl Default for EngineConfig {
         Self {
             coap: Some(SocketAddr::from(([0, 0, 0, 0], 5685))),
             coaps: None,
+            bootstrap_coap: None,
+            bootstrap_coaps: None,
             dtls: DtlsSettings::default(),
             shards: 0,
             pin: true,

@@ -67,6 +67,8 @@ pub struct Owner {
 pub struct Lookup {
     /// Whose handshake it is.
     pub shard: u8,
+    /// It is one with the bootstrap server.
+    pub is_bootstrap: bool,
     /// The handshake that waits.
     pub handshake: HandshakeId,
     /// Who the peer says it is.
@@ -80,6 +82,8 @@ pub struct Lookup {
 /// An answer on its way back to its shard.
 #[derive(Debug)]
 pub struct Answer {
+    /// The handshake is one with the bootstrap server.
+    pub is_bootstrap: bool,
     /// The handshake that waits.
     pub handshake: HandshakeId,
     /// What it claimed.
@@ -147,6 +151,7 @@ impl Waiting {
 impl Lookup {
     fn decide(&self, credentials: &dyn Credentials) -> Answer {
         Answer {
+            is_bootstrap: self.is_bootstrap,
             handshake: self.handshake,
             claim: self.claim.fingerprint(),
             mode: self.claim.mode(),

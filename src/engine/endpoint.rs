@@ -27,4 +27,5 @@ pub mod splitting;
 mod steps;
 mod telemetry;
 mod types;
+pub mod update;
 pub mod values;

@@ -61,6 +61,27 @@ pub enum EventKind {
         state: &'static str,
         reason: Option<String>,
     },
+    /// An update of firmware or software went on.
+    Update {
+        /// `firmware` or `software`.
+        kind: &'static str,
+        /// Id of the package.
+        package: Arc<str>,
+        /// Title of the package.
+        title: Arc<str>,
+        /// Version of the package.
+        version: Arc<str>,
+        /// As ThingsBoard's `fw_state` and `sw_state`.
+        state: &'static str,
+        /// Why it did not work, in words.
+        reason: Option<String>,
+        /// Nothing follows any more.
+        ended: bool,
+        /// Bytes the device has acknowledged or fetched from here.
+        bytes_done: u64,
+        /// Bytes of the package, where known.
+        bytes_total: Option<u64>,
+    },
     /// An entry of the transport log.
     TransportLog { level: &'static str, text: Arc<str> },
     /// A value was discarded or a request failed.
@@ -83,6 +104,7 @@ impl EventKind {
             Self::Telemetry { .. } => "telemetry",
             Self::Attribute { .. } => "attribute",
             Self::SharedAttribute { .. } => "sharedAttribute",
+            Self::Update { .. } => "update",
             Self::TransportLog { .. } => "transportLog",
             Self::Problem { .. } => "problem",
         }

@@ -10,10 +10,15 @@ use super::endpoint::outputs::{
 };
 use super::view::SecurityMode;
 
+use super::endpoint::update::status::UpdateStatus;
+use super::endpoint::update::target::UpdateKind;
+
+mod bootstrap;
 mod dtls;
 mod render;
 
-pub use dtls::DtlsMetrics;
+pub use bootstrap::BootstrapMetrics;
+pub use dtls::{DtlsMetrics, DtlsTotals};
 pub use render::EngineMetrics;
 
 /// A counter with one writer: no locked instruction, and a reader sees a recent value.
@@ -175,6 +180,32 @@ impl Interface {
     }
 }
 
+/// What became of a request for the download of a package.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Fetch {
+    /// A block was handed out.
+    Block,
+    /// There is no such package, or not for this device, or no longer.
+    Unknown,
+    /// No such block, or another format asked for.
+    BadRequest,
+}
+
+impl Fetch {
+    /// All of them, in the order of their indices.
+    pub const ALL: [Self; 3] = [Self::Block, Self::Unknown, Self::BadRequest];
+
+    /// Stable name, as in the `result` label.
+    #[must_use]
+    pub fn discriminant(self) -> &'static str {
+        match self {
+            Self::Block => "block",
+            Self::Unknown => "unknown",
+            Self::BadRequest => "bad_request",
+        }
+    }
+}
+
 /// Direction of a message.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum Direction {
@@ -191,6 +222,10 @@ pub enum Socket {
     Plain,
     /// DTLS.
     Secured,
+    /// Plain CoAP of the bootstrap server.
+    Bootstrap,
+    /// DTLS of the bootstrap server.
+    BootstrapSecured,
 }
 
 /// Response codes the registration interface gives, in the order of their indices.
@@ -247,6 +282,12 @@ pub struct ShardMetrics {
     attributes: Counter,
     telemetry: Counter,
     not_announced: Counter,
+    updates: [[Gauge; UpdateStatus::ALL.len()]; 2],
+    update_ends: [[Counter; 2]; 2],
+    update_again: [Counter; 2],
+    pushed: [Counter; 2],
+    pulled: [Counter; 2],
+    fetches: [Counter; Fetch::ALL.len()],
     /// Messages sent again.
     pub retransmissions: Counter,
     /// Messages received again.
@@ -266,9 +307,11 @@ pub struct ShardMetrics {
     /// Entries of transport logs.
     pub log_entries: Counter,
     /// Datagrams the kernel dropped because the buffer of the socket was full, by [`Socket`].
-    pub kernel_drops: [Counter; 2],
+    pub kernel_drops: [Counter; 4],
     /// DTLS.
     pub dtls: DtlsMetrics,
+    /// The bootstrap server.
+    pub bootstrap: BootstrapMetrics,
     /// Datagrams the kernel refused to send.
     pub send_errors: Counter,
     /// Microseconds the shard was not asleep.
@@ -327,6 +370,30 @@ impl ShardMetrics {
         self.rejected[reason as usize].add(1);
     }
 
+    /// Counts a request for the download of a package.
+    pub fn fetch(&self, result: Fetch) {
+        self.fetches[result as usize].add(1);
+    }
+
+    /// Counts bytes of a package that a device fetched.
+    pub fn pulled(&self, kind: UpdateKind, bytes: u64) {
+        self.pulled[kind as usize].add(bytes);
+    }
+
+    /// The updates of an endpoint have come from these states to those.
+    pub fn updates(&self, before: [Option<UpdateStatus>; 2], after: [Option<UpdateStatus>; 2]) {
+        if before == after {
+            return;
+        }
+        for (gauges, (before, after)) in self.updates.iter().zip(before.into_iter().zip(after)) {
+            for (status, step) in [(before, -1), (after, 1)] {
+                if let Some(status) = status {
+                    gauges[status as usize].add(step);
+                }
+            }
+        }
+    }
+
     /// Takes over the running total, which wraps, of what the kernel dropped at a socket.
     pub fn kernel_dropped(&self, socket: Socket, total: u32) {
         let drops = &self.kernel_drops[socket as usize];
@@ -366,6 +433,16 @@ impl ShardMetrics {
         take(unmatched, &mut tally.unmatched);
         take(&self.retransmissions, &mut tally.retransmissions);
         self.observe(std::mem::take(&mut tally.observations));
+        for kind in 0..2 {
+            for (counter, n) in self.update_ends[kind]
+                .iter()
+                .zip(&mut tally.updates.ends[kind])
+            {
+                take(counter, n);
+            }
+            take(&self.update_again[kind], &mut tally.updates.again[kind]);
+            take(&self.pushed[kind], &mut tally.updates.pushed[kind]);
+        }
     }
 
     /// Observations in place.

@@ -19,6 +19,8 @@ use crate::proto::lwm2m::model::ObjectModels;
 use crate::proto::time::{Now, Tick, Wheel};
 
 use super::arrivals::Arrivals;
+use super::bootstrap::desk::Desk;
+use super::bootstrap::server::BootstrapServer;
 use super::command::Command;
 use super::config::EngineConfig;
 use super::credentials::Credentials;
@@ -36,9 +38,11 @@ use super::peer::{Peer, Session};
 use super::profiles::{KnownProfiles, Profiles};
 use super::slab::Slab;
 use super::trace::Tracing;
+use super::update::Updates;
 
 mod answers;
 mod bodies;
+mod bootstrap;
 mod census;
 mod dispatch;
 mod inspect;
@@ -54,6 +58,7 @@ mod secure;
 mod standalone;
 mod tell;
 mod traces;
+mod updates;
 mod warm;
 
 #[cfg(test)]
@@ -81,6 +86,8 @@ pub struct Shared {
     pub directory: Directory,
     /// Makes and reads registration ids and tokens.
     pub keys: IdentityKey,
+    /// What devices are updated to, and what they fetch for it.
+    pub updates: Updates,
     /// Profiles, and power modes of devices.
     pub profiles: Profiles,
     /// Object definitions in force.
@@ -90,6 +97,8 @@ pub struct Shared {
     pub credentials: OnceLock<Arc<dyn Credentials>>,
     /// Who waits for a device to register.
     pub arrivals: Arrivals,
+    /// Who says what devices are told when they bootstrap.
+    pub bootstrap: Desk,
     /// Where values for a history go.
     pub history: Outlet,
     /// Devices that are traced.
@@ -154,6 +163,7 @@ pub struct Shard {
     out: Outputs,
     outbox: Vec<OutDatagram>,
     secure: Option<Box<secure::Secure>>,
+    bootstrap: Option<Box<BootstrapServer>>,
     /// By slot the session that a registration had before its newest one, until that has carried
     /// data.
     superseded: HashMap<u32, Session>,
@@ -209,6 +219,7 @@ impl Shard {
             out: Outputs::default(),
             outbox: Vec::new(),
             secure: None,
+            bootstrap: None,
             superseded: HashMap::new(),
             fired: Vec::new(),
             events: Vec::new(),
@@ -241,6 +252,9 @@ impl Shard {
     /// Begins a turn: the time stands still until the next one.
     pub fn begin(&mut self, now: Now) {
         self.now = now;
+        if let Some(bootstrap) = &mut self.bootstrap {
+            bootstrap.begin(now);
+        }
         let models = self.shared.models.load();
         if !Arc::ptr_eq(&models, &self.models) {
             self.models = Arc::clone(&models);
@@ -267,6 +281,9 @@ impl Shard {
         self.fired = fired;
         self.bodies.expire(tick);
         self.poll_dtls();
+        if let Some(bootstrap) = &mut self.bootstrap {
+            bootstrap.run_deadlines();
+        }
         self.roll_out();
         more
     }
@@ -279,6 +296,9 @@ impl Shard {
         self.metrics.endpoints.set(self.endpoints.len() as i64);
         self.handoffs.flush(&self.metrics);
         self.count_dtls();
+        if let Some(bootstrap) = &mut self.bootstrap {
+            bootstrap.end();
+        }
         self.save();
         if !self.events.is_empty() {
             let events = std::mem::take(&mut self.events);
@@ -319,6 +339,7 @@ impl Shard {
         let next_part = rollout.map(|_| self.now.tick.plus_millis(rollout::PERIOD_MILLIS));
         let times = self.wheel.next_wake().into_iter().chain(next_part);
         let times = times.chain(self.next_dtls_wake());
+        let times = times.chain(self.next_bootstrap_wake());
         times.chain(self.next_save()).min()
     }
 
@@ -385,6 +406,11 @@ impl Shard {
                 endpoint,
                 sender,
             } => self.bind_here(slot, &endpoint, sender),
+            HandedOff::GiveBack {
+                slot,
+                endpoint,
+                session,
+            } => self.give_back_here(slot, &endpoint, session),
             HandedOff::Close { session, identity } => self.close_for_other(session, identity),
             HandedOff::Trouble {
                 slot,

@@ -6,7 +6,6 @@
 use std::cell::RefCell;
 use std::collections::{HashMap, HashSet};
 use std::io;
-use std::net::SocketAddr;
 use std::rc::Rc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering::Relaxed};
 use std::sync::{Arc, Barrier};
@@ -18,9 +17,10 @@ use actix_rt::Arbiter;
 use sha2::{Digest as _, Sha256};
 use tokio::sync::{broadcast, mpsc, oneshot};
 
-use crate::net::socket::{BindError, ShardSocket, SocketGroup, SocketOptions};
-use crate::net::steer::{self, CID_SHARD_OFFSET, Program, Steering};
+use crate::net::socket::BindError;
 use crate::proto::dtls::{ServerContexts, SetupError};
+
+use sockets::{StartSockets, listen};
 
 use super::bus;
 use super::command::Command;
@@ -37,6 +37,9 @@ use super::persistence::{Persistence, Restored, StateError, StateStore};
 use super::profiles::{DEFAULT_PROFILE, Profiles};
 use super::shard::run::{Clock, Parts, ShardActor, Sockets};
 use super::shard::{Shard, Shared};
+use super::update::Updates;
+
+mod sockets;
 
 /// Why the engine did not start.
 #[derive(Debug, thiserror::Error)]
@@ -44,7 +47,7 @@ pub enum StartError {
     /// A socket could not be set up.
     #[error("{source}")]
     Bind {
-        /// `coap` or `coaps`.
+        /// `coap`, `coaps`, `bootstrap_coap` or `bootstrap_coaps`.
         listener: &'static str,
         /// Why.
         source: BindError,
@@ -145,10 +148,12 @@ fn prepared(
     let shared = Arc::new(Shared {
         directory: Directory::new(unknown, keys),
         keys: IdentityKey::new(secret),
+        updates: Updates::new(&secret),
         profiles: Profiles::new(ProfilePlan::built_in_default()),
         models: Default::default(),
         credentials: Default::default(),
         arrivals: Default::default(),
+        bootstrap: Default::default(),
         history: Default::default(),
         tracing: Default::default(),
         readmissions: Default::default(),
@@ -171,7 +176,8 @@ fn prepared(
     let dtls = contexts.map(|contexts| Dtls {
         contexts,
         lookups,
-        secret: dtls_secret(&secret),
+        secret: dtls_secret(&secret, b"rookery dtls 1"),
+        bootstrap_secret: dtls_secret(&secret, b"rookery bootstrap dtls 1"),
     });
     let mut dtls: Vec<_> = (0..count).map(|_| dtls.clone()).collect();
     let starts = sockets
@@ -251,77 +257,14 @@ struct Dtls {
     contexts: Arc<ServerContexts>,
     lookups: Lookups,
     secret: [u8; 32],
+    bootstrap_secret: [u8; 32],
 }
 
-/// The secret of the DTLS layer, the same for as long as that of the names.
-fn dtls_secret(secret: &[u8; 32]) -> [u8; 32] {
-    let hash = Sha256::new().chain_update(b"rookery dtls 1");
+/// The secret of a DTLS layer, the same for as long as that of the names.
+fn dtls_secret(secret: &[u8; 32], layer: &[u8]) -> [u8; 32] {
+    let hash = Sha256::new().chain_update(layer);
     hash.chain_update(secret).finalize().into()
 }
-
-/// Opens sockets for each shard; one for DTLS only where the server has something to show.
-fn listen(
-    config: &EngineConfig,
-    count: usize,
-    has_identity: bool,
-) -> Result<(Vec<StartSockets>, Listeners), StartError> {
-    let shards = count as u32;
-    let by_source = Program::by_source(shards);
-    let secured = config.coaps.filter(|_| has_identity);
-    let by_cid = match config.dtls.cid_length {
-        Some(1..) => Program::by_connection_id(shards, CID_SHARD_OFFSET),
-        _ => Program::by_source(shards),
-    };
-    let mut sockets: Vec<_> = (0..count).map(|_| StartSockets::default()).collect();
-    let mut listeners = Vec::new();
-    if let Some(address) = config.coap {
-        let group = open(config, address, count, &by_source).map_err(bind_error("coap"))?;
-        listeners.extend(group.first().map(|socket| ("coap", socket.local_addr())));
-        for (shard, socket) in sockets.iter_mut().zip(group) {
-            shard.plain = Some(socket);
-        }
-    }
-    if let Some(address) = secured {
-        let group = open(config, address, count, &by_cid).map_err(bind_error("coaps"))?;
-        listeners.extend(group.first().map(|socket| ("coaps", socket.local_addr())));
-        for (shard, socket) in sockets.iter_mut().zip(group) {
-            shard.secured = Some(socket);
-        }
-    }
-    Ok((sockets, listeners))
-}
-
-fn bind_error(listener: &'static str) -> impl Fn(BindError) -> StartError {
-    move |source| StartError::Bind { listener, source }
-}
-
-/// Opens the sockets of one listener.
-fn open(
-    config: &EngineConfig,
-    address: SocketAddr,
-    count: usize,
-    program: &Program,
-) -> Result<Vec<ShardSocket>, BindError> {
-    let options = SocketOptions {
-        recv_buffer: config.recv_buffer,
-        send_buffer: config.send_buffer,
-    };
-    let sockets = SocketGroup::bind(address, count, &options)?;
-    report_buffers(&sockets, &options);
-    if let Steering::KernelHash(reason) = steer::attach(&sockets, program) {
-        tracing::warn!(%address, %reason, "cannot steer datagrams to shards; the kernel spreads them");
-    }
-    Ok(sockets)
-}
-
-/// The sockets of a shard that has not started.
-#[derive(Default)]
-struct StartSockets {
-    plain: Option<ShardSocket>,
-    secured: Option<ShardSocket>,
-}
-
-type Listeners = Vec<(&'static str, SocketAddr)>;
 
 impl PreparedEngine {
     /// The way in; commands are answered once the engine runs.
@@ -531,9 +474,7 @@ impl ShardStart {
             self.event_bus,
             self.seed,
         );
-        let served = self.dtls.map_or(Ok(()), |dtls| {
-            shard.serve_dtls(dtls.secret, dtls.contexts, dtls.lookups)
-        });
+        let served = serve(&mut shard, &self.sockets, self.dtls);
         let report = match (served, self.persistence) {
             (Err(error), _) => Err(ShardError::Dtls(error)),
             (Ok(()), Some(persistence)) => {
@@ -554,6 +495,8 @@ impl ShardStart {
             sockets: Sockets {
                 plain: self.sockets.plain.map(Rc::new),
                 secured: self.sockets.secured.map(Rc::new),
+                bootstrap: self.sockets.bootstrap.map(Rc::new),
+                bootstrap_secured: self.sockets.bootstrap_secured.map(Rc::new),
             },
             inlet: self.inlet,
             commands: self.commands,
@@ -562,6 +505,18 @@ impl ShardStart {
         })
         .start();
     }
+}
+
+/// Makes the shard serve what it has sockets for.
+fn serve(shard: &mut Shard, sockets: &StartSockets, dtls: Option<Dtls>) -> Result<(), SetupError> {
+    if sockets.bootstrap.is_some() || sockets.bootstrap_secured.is_some() {
+        let dtls = dtls.clone().filter(|_| sockets.bootstrap_secured.is_some());
+        let parts = dtls.map(|dtls| (dtls.bootstrap_secret, dtls.contexts, dtls.lookups));
+        shard.serve_bootstrap(parts)?;
+    }
+    dtls.map_or(Ok(()), |dtls| {
+        shard.serve_dtls(dtls.secret, dtls.contexts, dtls.lookups)
+    })
 }
 
 /// Binds the thread to a core; a system that refuses it costs some cache misses, no more.
@@ -573,21 +528,5 @@ fn pin(shard: u8) {
     let core = cores[usize::from(shard) % cores.len()];
     if !core_affinity::set_for_current(core) {
         tracing::debug!(shard, core = core.id, "cannot pin the shard to its core");
-    }
-}
-
-fn report_buffers(sockets: &[ShardSocket], wanted: &SocketOptions) {
-    let Some(socket) = sockets.first() else {
-        return;
-    };
-    let granted = socket.buffers();
-    if granted.recv_buffer < wanted.recv_buffer || granted.send_buffer < wanted.send_buffer {
-        tracing::warn!(
-            receive = granted.recv_buffer,
-            send = granted.send_buffer,
-            wanted_receive = wanted.recv_buffer,
-            wanted_send = wanted.send_buffer,
-            "the kernel grants smaller socket buffers; raise net.core.rmem_max and net.core.wmem_max"
-        );
     }
 }

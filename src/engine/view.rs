@@ -138,6 +138,57 @@ pub struct ProblemView {
     pub detail: String,
 }
 
+/// An update of firmware or software, and how far it is.
+#[derive(Clone, Debug, Serialize, utoipa::ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct UpdateView {
+    /// `firmware` or `software`.
+    pub kind: &'static str,
+    /// Id of the package.
+    pub package: String,
+    /// Title of the package.
+    pub title: String,
+    /// Version of the package.
+    pub version: String,
+    /// `QUEUED`, `INITIATED`, `DOWNLOADING`, `DOWNLOADED`, `VERIFIED`, `UPDATING`, `UPDATED` or
+    /// `FAILED`.
+    pub state: &'static str,
+    /// When that changed last.
+    pub state_since: UnixMillis,
+    /// `true` when nothing follows any more.
+    pub ended: bool,
+    /// What is being done or waited for, in words.
+    pub waiting_for: String,
+    /// Why it did not work, this time or the last, in words.
+    pub reason: Option<String>,
+    /// `push`, `url` or `push_object_19`; `null` until it is decided.
+    pub strategy: Option<&'static str>,
+    /// Bytes the device has acknowledged or fetched from here.
+    pub bytes_done: u64,
+    /// Bytes of the package, where known.
+    pub bytes_total: Option<u64>,
+    /// The same in percent.
+    pub percent: Option<u8>,
+    /// Blocks per second since the transfer began.
+    pub blocks_per_second: Option<f64>,
+    /// Attempts begun, the present one included.
+    pub attempts: u32,
+    /// When it is given up unless the device shows progress; `null` while nothing runs out.
+    pub deadline: Option<UnixMillis>,
+    /// When the device last answered a request about it or reported something of it.
+    pub last_exchange_at: Option<UnixMillis>,
+    /// What that was, in words.
+    pub last_exchange: Option<String>,
+    /// State as the device reported it last, in words.
+    pub device_state: Option<String>,
+    /// Result as the device reported it last, in words.
+    pub device_result: Option<String>,
+    /// Title the device reported last.
+    pub current_title: Option<String>,
+    /// Version the device reported last.
+    pub current_version: Option<String>,
+}
+
 /// Everything known about a registration.
 #[derive(Clone, Debug, Serialize, utoipa::ToSchema)]
 #[serde(rename_all = "camelCase")]
@@ -200,6 +251,8 @@ pub struct RegistrationView {
     pub active: bool,
     /// Values that were discarded and requests that failed.
     pub problems: Vec<ProblemView>,
+    /// Updates of firmware and software that the device is assigned.
+    pub updates: Vec<UpdateView>,
 }
 
 /// How far the registered devices of a profile are with its present version. A device that has just

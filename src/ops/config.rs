@@ -30,6 +30,8 @@ pub struct Config {
     pub provisioning: Provisioning,
     /// DTLS.
     pub dtls: Dtls,
+    /// Firmware and software packages.
+    pub packages: Packages,
     /// The HTTP API.
     pub api: Api,
     /// Logs.
@@ -43,6 +45,10 @@ pub struct Listen {
     pub coap: Option<SocketAddr>,
     /// CoAP over DTLS.
     pub coaps: Option<SocketAddr>,
+    /// Bootstrap over CoAP.
+    pub bootstrap_coap: Option<SocketAddr>,
+    /// Bootstrap over DTLS.
+    pub bootstrap_coaps: Option<SocketAddr>,
     /// HTTP: API and metrics.
     pub http: Option<SocketAddr>,
 }
@@ -113,6 +119,13 @@ pub struct Dtls {
     pub handshake_timeout: usize,
 }
 
+/// Firmware and software packages.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Packages {
+    /// Largest image in bytes.
+    pub max_bytes: u64,
+}
+
 /// The HTTP API.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Api {
@@ -159,6 +172,8 @@ impl Default for Config {
             listen: Listen {
                 coap: Some(SocketAddr::new(any, 5685)),
                 coaps: Some(SocketAddr::new(any, 5686)),
+                bootstrap_coap: Some(SocketAddr::new(any, 5687)),
+                bootstrap_coaps: Some(SocketAddr::new(any, 5688)),
                 http: Some(SocketAddr::new(loopback, 8080)),
             },
             engine: Engine {
@@ -191,6 +206,9 @@ impl Default for Config {
                 max_sessions_without_etm: 500,
                 session_ids: 10_000,
                 handshake_timeout: 60_000,
+            },
+            packages: Packages {
+                max_bytes: 512 << 20,
             },
             api: Api {
                 max_body: 1 << 20,

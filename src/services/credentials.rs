@@ -24,6 +24,7 @@ mod trust;
 mod view;
 
 pub use authorise::{Bound, Claim, Decision, Proof, PskKey, Refusal, Verdict};
+pub use bootstrap::{AccountCredentials, Role};
 pub use device::{DeviceCredentials, Mode, client};
 pub use error::CredentialsError;
 pub use files::KeyFileError;

@@ -22,9 +22,12 @@ pub use crate::engine::persistence::{
     Begun, Fate, Read, Renew, Restored, StateBatch, StateError, StateStore,
 };
 pub use crate::engine::trace::{Trace, TraceError, TracedMessage};
+pub use crate::engine::update::{
+    Image, Source, Strategy, Timeouts, UpdateKind, UpdateStatus, UpdateTarget,
+};
 pub use crate::engine::view::{
     AttributesView, DeviceContext, DeviceState, DeviceSummary, LogEntry, RegistrationView,
-    RolloutView, SecurityMode, TelemetryView, TimedValue,
+    RolloutView, SecurityMode, TelemetryView, TimedValue, UpdateView,
 };
 pub use crate::engine::{Admission, Cursor, EngineError, ProfileError, ProfileId};
 use crate::proto::lwm2m::model::ObjectModels;
@@ -73,6 +76,25 @@ pub trait Engine: Send + Sync + 'static {
     /// The shard is busy or the engine stops.
     fn cancel_request(&self, endpoint: &str, ticket: u64) -> Result<(), EngineError>;
 
+    /// Has a device updated, now or when it registers next; stays assigned until it is withdrawn.
+    /// `false` when the engine does not hold the endpoint yet. Assigned again after a restart, best
+    /// before the engine runs: running updates go on.
+    ///
+    /// # Errors
+    /// The shard is busy or the engine stops. The target is assigned nevertheless and taken up when
+    /// the device registers next; assigning it again does no harm.
+    fn assign_update(&self, endpoint: &str, target: Arc<UpdateTarget>)
+    -> Result<bool, EngineError>;
+
+    /// Takes an update back; one that runs is cancelled where that is possible.
+    ///
+    /// # Errors
+    /// As [`Self::assign_update`].
+    fn withdraw_update(&self, endpoint: &str, kind: UpdateKind) -> Result<bool, EngineError>;
+
+    /// Updates of an endpoint and how far they are.
+    fn updates<'a>(&'a self, endpoint: &'a str) -> Answer<'a, Option<Vec<UpdateView>>>;
+
     /// Resolves when the device registers next.
     fn arrival(&self, endpoint: &str) -> oneshot::Receiver<()>;
 
@@ -112,6 +134,10 @@ pub trait Engine: Send + Sync + 'static {
 
     /// Forgets an endpoint; `false` when the engine did not hold it.
     fn remove<'a>(&'a self, endpoint: &'a str) -> Answer<'a, bool>;
+
+    /// Ends the registration of an endpoint, and its session: what proved who it is does not hold
+    /// any more. What it reported stays.
+    fn revoke<'a>(&'a self, endpoint: &'a Arc<str>) -> BoxFuture<'a, ()>;
 
     /// Whether the engine holds an endpoint.
     fn holds(&self, endpoint: &str) -> bool;
@@ -180,6 +206,22 @@ impl Engine for crate::engine::EngineHandle {
         self.cancel_request(endpoint, ticket)
     }
 
+    fn assign_update(
+        &self,
+        endpoint: &str,
+        target: Arc<UpdateTarget>,
+    ) -> Result<bool, EngineError> {
+        self.assign_update(endpoint, target)
+    }
+
+    fn withdraw_update(&self, endpoint: &str, kind: UpdateKind) -> Result<bool, EngineError> {
+        self.withdraw_update(endpoint, kind)
+    }
+
+    fn updates<'a>(&'a self, endpoint: &'a str) -> Answer<'a, Option<Vec<UpdateView>>> {
+        self.updates(endpoint).boxed()
+    }
+
     fn arrival(&self, endpoint: &str) -> oneshot::Receiver<()> {
         self.arrival(endpoint)
     }
@@ -230,6 +272,10 @@ impl Engine for crate::engine::EngineHandle {
 
     fn remove<'a>(&'a self, endpoint: &'a str) -> Answer<'a, bool> {
         self.remove(endpoint).boxed()
+    }
+
+    fn revoke<'a>(&'a self, endpoint: &'a Arc<str>) -> BoxFuture<'a, ()> {
+        self.revoke(endpoint, None).boxed()
     }
 
     fn holds(&self, endpoint: &str) -> bool {

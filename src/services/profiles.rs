@@ -15,6 +15,7 @@ use super::models::Models;
 use super::storage::{self, Change, Store, StoreError, Table};
 
 mod bootstrap;
+mod bootstrap_objects;
 mod certificates;
 mod compile;
 mod configuration;
@@ -30,12 +31,14 @@ mod settings;
 mod types;
 mod view;
 
-pub use bootstrap::ServerPorts;
+pub use bootstrap::{BootstrapServer, ServerPorts};
+pub use bootstrap_objects::BootstrapPlan;
 pub use certificates::{is_certificate, is_public_key};
 pub use error::{ProfilesError, check_name};
 pub use findings::{Faults, Finding};
 pub use history::History;
 pub use power::device_power;
+pub use settings::UpdateSettings;
 pub use view::{KnownProfiles, ProfilePage, ProfileSummary, PutProfile, PutResult};
 
 use configuration::Configuration;
@@ -96,6 +99,8 @@ struct Entry {
     id: ProfileId,
     parts: ProfileParts,
     history: History,
+    updates: UpdateSettings,
+    bootstrap: Arc<BootstrapPlan>,
     summary: ProfileSummary,
 }
 
@@ -161,6 +166,20 @@ impl Profiles {
         self.entries()
             .get(name)
             .map_or(History::None, |entry| entry.history)
+    }
+
+    /// How its devices are updated; as ThingsBoard's defaults say when there is no such profile.
+    #[must_use]
+    pub fn update_settings(&self, name: &str) -> UpdateSettings {
+        let entries = self.entries();
+        let entry = entries.get(name);
+        entry.map_or_else(UpdateSettings::default, |entry| entry.updates.clone())
+    }
+
+    /// What devices of a profile are told when they bootstrap; `None` when there is no such profile.
+    #[must_use]
+    pub fn bootstrap(&self, name: &str) -> Option<Arc<BootstrapPlan>> {
+        Some(Arc::clone(&self.entries().get(name)?.bootstrap))
     }
 
     /// The profile of devices that name none.
@@ -399,6 +418,8 @@ impl Profiles {
                 id,
                 parts,
                 history: configuration.extensions.history,
+                updates: configuration.updates,
+                bootstrap: configuration.bootstrap.into(),
                 summary,
             };
             entries.insert(name, entry);

@@ -55,11 +55,21 @@ pub enum Table {
     SharedAttributes,
     /// Telemetry values by endpoint client name, key and age.
     History,
+    /// Update packages by id.
+    Packages,
+    /// Assigned packages and how their updates stand, by endpoint client name.
+    DeviceUpdates,
+    /// Assigned packages by name of the profile.
+    ProfileUpdates,
+    /// Campaigns by id.
+    Campaigns,
+    /// Devices of campaigns by id of the campaign and place in it.
+    CampaignDevices,
 }
 
 impl Table {
     /// Every table.
-    pub const ALL: [Self; 7] = [
+    pub const ALL: [Self; 12] = [
         Self::Tokens,
         Self::Devices,
         Self::Models,
@@ -67,6 +77,11 @@ impl Table {
         Self::Rpc,
         Self::SharedAttributes,
         Self::History,
+        Self::Packages,
+        Self::DeviceUpdates,
+        Self::ProfileUpdates,
+        Self::Campaigns,
+        Self::CampaignDevices,
     ];
 
     /// Name of the table, as stored and as the metric label.
@@ -80,6 +95,11 @@ impl Table {
             Self::Rpc => "rpc",
             Self::SharedAttributes => "shared_attributes",
             Self::History => "history",
+            Self::Packages => "packages",
+            Self::DeviceUpdates => "device_updates",
+            Self::ProfileUpdates => "profile_updates",
+            Self::Campaigns => "campaigns",
+            Self::CampaignDevices => "campaign_devices",
         }
     }
 }

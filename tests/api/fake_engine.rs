@@ -16,7 +16,8 @@ use rookery::services::engine::{
     Admission, Answer, AttributesView, Cursor, DeviceContext, DeviceFilter, DeviceOutcome,
     DeviceRequest, DeviceState, DeviceSummary, Engine, EngineError, EnginePage, Event, LogEntry,
     Measured, PendingRequest, ProfileError, ProfileId, ProfileParts, RegistrationView, RolloutView,
-    SecurityMode, Severity, TelemetryView, Trace, TraceError, TracedMessage,
+    SecurityMode, Severity, TelemetryView, Trace, TraceError, TracedMessage, UpdateKind,
+    UpdateTarget, UpdateView,
 };
 use tokio::sync::{broadcast, mpsc, oneshot};
 use tokio_stream::wrappers::UnboundedReceiverStream;
@@ -52,6 +53,12 @@ pub struct FakeEngine {
     pub noted: Mutex<Vec<(String, LogEntry)>>,
     /// The one trace there can be.
     pub traced: Mutex<Option<mpsc::Sender<TracedMessage>>>,
+    /// Updates assigned, in order.
+    pub assigned_updates: Mutex<Vec<(String, Arc<UpdateTarget>)>>,
+    /// Updates under way, by endpoint and kind.
+    pub updates: Mutex<BTreeMap<(String, &'static str), UpdateView>>,
+    /// Updates withdrawn, in order.
+    pub withdrawn_updates: Mutex<Vec<(String, UpdateKind)>>,
     followed: Mutex<BTreeSet<String>>,
     arrivals: Mutex<Option<mpsc::UnboundedSender<Box<str>>>>,
 }
@@ -72,6 +79,9 @@ impl FakeEngine {
             measured: Mutex::default(),
             noted: Mutex::default(),
             traced: Mutex::default(),
+            assigned_updates: Mutex::default(),
+            updates: Mutex::default(),
+            withdrawn_updates: Mutex::default(),
             followed: Mutex::default(),
             arrivals: Mutex::default(),
         }
@@ -148,6 +158,33 @@ impl FakeEngine {
         let shards = self.shards.lock().unwrap();
         let mut all = shards.iter().flatten();
         all.find(|held| held.summary.endpoint == endpoint).cloned()
+    }
+}
+
+fn update(target: &UpdateTarget) -> UpdateView {
+    UpdateView {
+        kind: target.kind.name(),
+        package: target.package.to_string(),
+        title: target.title.to_string(),
+        version: target.version.to_string(),
+        state: "INITIATED",
+        state_since: 0,
+        ended: false,
+        waiting_for: "the device".to_owned(),
+        reason: None,
+        strategy: None,
+        bytes_done: 2,
+        bytes_total: target.bytes(),
+        percent: Some(40),
+        blocks_per_second: Some(1.5),
+        attempts: 1,
+        deadline: None,
+        last_exchange_at: Some(1_700_000_000_000),
+        last_exchange: Some("2.31 to block 1".to_owned()),
+        device_state: None,
+        device_result: None,
+        current_title: None,
+        current_version: None,
     }
 }
 
@@ -254,6 +291,33 @@ impl Engine for FakeEngine {
         Ok(())
     }
 
+    fn assign_update(
+        &self,
+        endpoint: &str,
+        target: Arc<UpdateTarget>,
+    ) -> Result<bool, EngineError> {
+        let mut assigned = self.assigned_updates.lock().unwrap();
+        let key = (endpoint.to_owned(), target.kind.name());
+        self.updates.lock().unwrap().insert(key, update(&target));
+        assigned.push((endpoint.to_owned(), target));
+        Ok(self.find(endpoint).is_some())
+    }
+
+    fn withdraw_update(&self, endpoint: &str, kind: UpdateKind) -> Result<bool, EngineError> {
+        let mut withdrawn = self.withdrawn_updates.lock().unwrap();
+        let key = (endpoint.to_owned(), kind.name());
+        self.updates.lock().unwrap().remove(&key);
+        withdrawn.push((endpoint.to_owned(), kind));
+        Ok(self.find(endpoint).is_some())
+    }
+
+    fn updates<'a>(&'a self, endpoint: &'a str) -> Answer<'a, Option<Vec<UpdateView>>> {
+        let updates = self.updates.lock().unwrap();
+        let of_it = updates.iter().filter(|((name, _), _)| name == endpoint);
+        let of_it = of_it.map(|(_, update)| update.clone()).collect();
+        self.answer(self.find(endpoint).map(|_| of_it))
+    }
+
     fn arrival(&self, endpoint: &str) -> oneshot::Receiver<()> {
         let (sender, receiver) = oneshot::channel();
         let mut waiting = self.waiting.lock().unwrap();
@@ -323,6 +387,10 @@ impl Engine for FakeEngine {
             text: text.into(),
         };
         noted.push((endpoint.to_owned(), entry));
+    }
+
+    fn revoke<'a>(&'a self, _: &'a Arc<str>) -> BoxFuture<'a, ()> {
+        ready(()).boxed()
     }
 
     fn remove<'a>(&'a self, endpoint: &'a str) -> Answer<'a, bool> {

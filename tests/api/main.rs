@@ -2,6 +2,7 @@
 
 mod attributes;
 mod auth;
+mod campaigns;
 mod client;
 mod devices;
 mod documentation;
@@ -10,8 +11,10 @@ mod fake_engine;
 mod import;
 mod models;
 mod operations;
+mod packages;
 mod problems;
 mod profiles;
 mod rpc;
 mod server;
+mod updates;
 mod values;

@@ -7,17 +7,21 @@ use rookery::api::{self, Api, ListenerView, Options, Peer};
 use rookery::ops::health::{Health, Phase};
 use rookery::ops::metrics::Exporter;
 use rookery::services::attributes::Attributes;
+use rookery::services::bootstrap::Bootstrap;
+use rookery::services::campaigns::Campaigns;
 use rookery::services::credentials::{Credentials, Keys};
 use rookery::services::devices::Devices;
 use rookery::services::engine::Engine;
 use rookery::services::events::EventFeed;
 use rookery::services::history::History;
 use rookery::services::models::Models;
+use rookery::services::packages::Packages;
 use rookery::services::profiles::{ProfileSettings, Profiles, ServerPorts};
 use rookery::services::provisioning::Provisioning;
 use rookery::services::rpc::Rpc;
 use rookery::services::storage::Store;
 use rookery::services::tokens::{Role, Tokens};
+use rookery::services::updates::{Updates, packages_directory};
 use rookery::store::MemoryStore;
 use tokio::net::TcpListener;
 use tokio::sync::watch;
@@ -28,6 +32,9 @@ use crate::fake_engine::FakeEngine;
 
 pub const MAX_BODY: usize = 4_096;
 
+/// Largest package.
+pub const MAX_PACKAGE: usize = 1 << 20;
+
 pub struct Server {
     /// Has an admin token.
     pub admin: Client,
@@ -35,6 +42,8 @@ pub struct Server {
     pub store: MemoryStore,
     pub tokens: Arc<Tokens>,
     pub health: Arc<Health>,
+    /// The data directory.
+    pub data: tempfile::TempDir,
     stop: watch::Sender<bool>,
     serving: JoinHandle<()>,
 }
@@ -78,6 +87,7 @@ impl Server {
         let provisioning = Provisioning::new(store.clone(), profiles.clone(), "default");
         let index = provisioning.credentials().clone();
         let credentials = Arc::new(Credentials::new(index, Keys::default()));
+        let bootstrap = Bootstrap::new(engine.clone(), provisioning.clone(), false);
         let devices = Arc::new(Devices::new(engine.clone(), provisioning));
         let rpc = Rpc::load(
             engine.clone(),
@@ -97,8 +107,32 @@ impl Server {
             profiles.clone(),
             store.clone(),
         );
+        let data = tempfile::tempdir().unwrap();
+        let directory = packages_directory(data.path());
+        let packages = Packages::load(store.clone(), directory, MAX_PACKAGE as u64);
+        let packages = Arc::new(packages.await.unwrap());
+        let updates = Updates::load(
+            engine.clone(),
+            devices.clone(),
+            profiles.clone(),
+            packages.clone(),
+            store.clone(),
+        );
+        let updates = Arc::new(updates.await.unwrap());
+        let campaigns = Campaigns::load(
+            engine.clone(),
+            devices.clone(),
+            updates.clone(),
+            store.clone(),
+        );
+        let campaigns = Arc::new(campaigns.await.unwrap());
+        updates.start();
         let api = Api {
+            packages,
+            updates,
+            campaigns,
             history,
+            bootstrap: Arc::new(bootstrap),
             attributes: Arc::new(attributes.await.unwrap()),
             rpc: Arc::new(rpc.await.unwrap()),
             devices,
@@ -137,6 +171,7 @@ impl Server {
             store: memory,
             tokens,
             health,
+            data,
             stop,
             serving: tokio::spawn(serving),
         }

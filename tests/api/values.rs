@@ -60,6 +60,7 @@ fn held() -> Held {
             }],
             active: false,
             problems: Vec::new(),
+            updates: Vec::new(),
         }),
         telemetry: TelemetryView::from([
             (

@@ -28,7 +28,7 @@ fn faults_are_printed_with_their_places_and_the_exit_code_says_so() {
     let file = directory.path().join("rookery.toml");
     fs::write(
         &file,
-        "[engine]\nshard = 3\n[listen]\nbootstrap_coap = \"0.0.0.0:5687\"\n",
+        "[engine]\nshard = 3\n[listen]\nbootstrap_coap = \"5687\"\n",
     )
     .unwrap();
     for arguments in [
@@ -57,6 +57,8 @@ fn faults_are_printed_with_their_places_and_the_exit_code_says_so() {
         .args(["serve", "--config", "rookery.toml", "--data", "data"])
         .env("ROOKERY_LISTEN__COAP", "127.0.0.1:0")
         .env("ROOKERY_LISTEN__COAPS", "127.0.0.1:0")
+        .env("ROOKERY_LISTEN__BOOTSTRAP_COAP", "127.0.0.1:0")
+        .env("ROOKERY_LISTEN__BOOTSTRAP_COAPS", "127.0.0.1:0")
         .env("ROOKERY_LISTEN__HTTP", "127.0.0.1:0");
     let (code, _, error) = run(&mut serve);
     assert_eq!(code, 1);

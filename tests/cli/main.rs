@@ -4,6 +4,7 @@ mod commands;
 mod config;
 mod credentials;
 mod models;
+mod packages;
 mod profiles;
 mod program;
 mod rpc;

@@ -44,6 +44,8 @@ impl Serving {
             .args(arguments)
             .env("ROOKERY_LISTEN__COAP", "127.0.0.1:0")
             .env("ROOKERY_LISTEN__COAPS", "127.0.0.1:0")
+            .env("ROOKERY_LISTEN__BOOTSTRAP_COAP", "127.0.0.1:0")
+            .env("ROOKERY_LISTEN__BOOTSTRAP_COAPS", "127.0.0.1:0")
             .env("ROOKERY_LISTEN__HTTP", "127.0.0.1:0")
             .env("ROOKERY_ENGINE__SHARDS", "1")
             .stdout(Stdio::piped())

@@ -39,7 +39,16 @@ fn sigterm_ends_the_server_in_order() {
             .map(|entry| entry.unwrap().file_name())
             .collect();
         left.sort();
-        assert_eq!(left, ["dtls", "dtls-sessions.key", "rookery.redb", "state"]);
+        assert_eq!(
+            left,
+            [
+                "dtls",
+                "dtls-sessions.key",
+                "packages",
+                "rookery.redb",
+                "state"
+            ]
+        );
     }
 }
 
@@ -82,6 +91,8 @@ fn a_port_in_use_is_named_with_what_to_change() {
             .arg("serve")
             .env("ROOKERY_LISTEN__COAP", "")
             .env("ROOKERY_LISTEN__COAPS", "")
+            .env("ROOKERY_LISTEN__BOOTSTRAP_COAP", "127.0.0.1:0")
+            .env("ROOKERY_LISTEN__BOOTSTRAP_COAPS", "")
             .env("ROOKERY_LISTEN__HTTP", "");
         run(serve.env(variable, address))
     };
@@ -108,6 +119,8 @@ fn a_data_directory_in_use_is_named() {
     second
         .env("ROOKERY_LISTEN__COAP", "127.0.0.1:0")
         .env("ROOKERY_LISTEN__COAPS", "127.0.0.1:0")
+        .env("ROOKERY_LISTEN__BOOTSTRAP_COAP", "127.0.0.1:0")
+        .env("ROOKERY_LISTEN__BOOTSTRAP_COAPS", "127.0.0.1:0")
         .env("ROOKERY_LISTEN__HTTP", "127.0.0.1:0");
     let (code, _, error) = run(&mut second);
     assert_eq!(code, 1);

@@ -5,6 +5,7 @@
 mod support;
 
 mod aiocoap;
+mod bootstrap;
 mod client;
 mod leshan;
 mod libcoap;

@@ -40,6 +40,8 @@ impl Engine {
         let own = [
             ("ROOKERY_LISTEN__COAP", coap.to_string()),
             ("ROOKERY_LISTEN__COAPS", String::new()),
+            ("ROOKERY_LISTEN__BOOTSTRAP_COAP", String::new()),
+            ("ROOKERY_LISTEN__BOOTSTRAP_COAPS", String::new()),
             ("ROOKERY_LISTEN__HTTP", http.to_string()),
             (
                 "ROOKERY_STORE__PATH",
@@ -172,10 +174,14 @@ impl Engine {
     }
 
     /// What a request with a JSON body brings.
+    pub fn send(&self, method: &str, path: &str, body: http::Body<'_>) -> Answer {
+        http::send(self.http, method, path, Some(body)).expect("the API answers")
+    }
+
+    /// The same with a JSON document as body.
     pub fn send_json(&self, method: &str, path: &str, body: &Value) -> Answer {
         let body = body.to_string();
-        let body = ("application/json", body.as_bytes());
-        http::send(self.http, method, path, Some(body)).expect("the API answers")
+        self.send(method, path, ("application/json", body.as_bytes()))
     }
 
     /// Stores a device profile.

@@ -96,7 +96,9 @@ fn listeners(started: &Started<'_>) -> Vec<String> {
         started.config.store.path.display()
     )];
     for (name, address) in started.engine.listeners() {
-        lines.push(format!("  {name:<5} {name}://{address}"));
+        let scheme = name.strip_prefix("bootstrap_").unwrap_or(name);
+        let name = name.replace('_', " ");
+        lines.push(format!("  {name:<5} {scheme}://{address}"));
     }
     if let Some(address) = started.http {
         lines.push(format!("  http  http://{address}"));

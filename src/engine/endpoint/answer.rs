@@ -15,6 +15,7 @@ use super::observations::Observed;
 use super::request::{DeviceAnswer, DeviceOutcome, RequestError};
 use super::telemetry::Intake;
 use super::types::DeviceTypes;
+use super::update::state::Step;
 
 impl EndpointCore {
     /// A response to the request in flight.
@@ -28,7 +29,12 @@ impl EndpointCore {
         if request.download.is_none() {
             match request.upload.on_response(view) {
                 Ok(Written::Next) => {
-                    return self.go_on(request, turn);
+                    return match request.update_job() {
+                        Some(job) if job.step == Step::Push => {
+                            self.block_taken(job, &request.upload, turn);
+                        }
+                        _ => self.go_on(request, turn),
+                    };
                 }
                 Ok(Written::Done) => {}
                 Err(error) => return self.end(request, Err(error.into()), turn),
@@ -182,7 +188,13 @@ impl EndpointCore {
                 let intake = Intake::handed_out(&asked);
                 self.take_records(records.iter().cloned(), intake, turn);
             }
-            Purpose::Task(_) => self.take_records(records.drain(..), Intake::of(&asked), turn),
+            Purpose::Task(_) => {
+                let intake = match request.update_job() {
+                    Some(_) => Intake::handed_out(&asked),
+                    None => Intake::of(&asked),
+                };
+                self.take_records(records.drain(..), intake, turn);
+            }
         }
         decoded?;
         Ok(records)

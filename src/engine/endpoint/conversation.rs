@@ -16,6 +16,7 @@ use super::observations::Observed;
 use super::snapshot::Pending;
 use super::splitting::Part;
 use super::steps;
+use super::update::UpdateJob;
 
 /// Timeouts after which a request of ours gives way to others until the device updates: a device
 /// that never answers one request must not be kept from answering the rest.
@@ -57,6 +58,8 @@ pub(super) enum Job {
         path: Path,
         attributes: NotificationAttributes,
     },
+    /// Something of an update of firmware or software. What is left of it the update itself knows.
+    Update(UpdateJob),
 }
 
 /// What is left to ask of a device of our own accord.
@@ -139,6 +142,11 @@ impl Conversation {
         self.jobs.push_front(task);
     }
 
+    /// Does something after everything else that waits.
+    pub(super) fn push_back(&mut self, task: Task) {
+        self.jobs.push_back(task);
+    }
+
     /// Fetches the rest of a body next. A newer one of the same makes an older one worthless.
     pub(super) fn fetch(&mut self, observed: Observed, partial: Partial) {
         self.jobs
@@ -174,7 +182,9 @@ impl Conversation {
         let sent = self.flights.requests().filter_map(Request::task);
         let steps = sent.chain(&self.jobs).filter_map(|task| match task.job {
             Job::Step(step) => Some(step),
-            Job::Remainder(_) | Job::Cancel { .. } | Job::Attributes { .. } => None,
+            Job::Remainder(_) | Job::Cancel { .. } | Job::Attributes { .. } | Job::Update(_) => {
+                None
+            }
         });
         steps.chain(self.parked.iter().copied())
     }
@@ -182,17 +192,19 @@ impl Conversation {
     /// What is left to ask of our own accord, what is in flight first. Commands are not ours to keep.
     pub(super) fn pending_work(&self) -> Vec<Pending> {
         let in_flight = self.flights.requests().filter_map(Request::task);
-        let jobs = in_flight.chain(&self.jobs).map(|task| match &task.job {
-            Job::Step(step) => Pending::Step(*step),
-            Job::Remainder(observed) => Pending::Remainder(observed.clone()),
-            Job::Cancel { observed, token } => Pending::Cancel {
+        let jobs = in_flight.chain(&self.jobs);
+        let jobs = jobs.filter_map(|task| match &task.job {
+            Job::Step(step) => Some(Pending::Step(*step)),
+            Job::Remainder(observed) => Some(Pending::Remainder(observed.clone())),
+            Job::Cancel { observed, token } => Some(Pending::Cancel {
                 observed: observed.clone(),
                 token: *token,
-            },
-            Job::Attributes { path, attributes } => Pending::Attributes {
+            }),
+            Job::Attributes { path, attributes } => Some(Pending::Attributes {
                 path: *path,
                 attributes: *attributes,
-            },
+            }),
+            Job::Update(_) => None,
         });
         jobs.chain(self.parked.iter().copied().map(Pending::Parked))
             .collect()
@@ -262,7 +274,9 @@ impl Conversation {
                 steps.push(step);
                 false
             }
-            Job::Remainder(_) | Job::Cancel { .. } | Job::Attributes { .. } => true,
+            Job::Remainder(_) | Job::Cancel { .. } | Job::Attributes { .. } | Job::Update(_) => {
+                true
+            }
         });
         steps
     }
@@ -276,7 +290,7 @@ impl Conversation {
         let urgent = self
             .jobs
             .front()
-            .is_some_and(|task| !matches!(task.job, Job::Step(_)));
+            .is_some_and(|task| !matches!(task.job, Job::Step(_) | Job::Update(_)));
         let jobs_turn = urgent || (self.command_had_turn && !self.jobs.is_empty());
         if !jobs_turn && let Some(command) = self.commands.pop_front() {
             self.command_had_turn = true;
@@ -335,6 +349,7 @@ impl EndpointCore {
             return;
         };
         let operation = match &task.job {
+            Job::Update(job) => return self.begin_update(*job, task, turn),
             Job::Step(step) => steps::operation(turn.plan, *step, &registration.links),
             Job::Remainder(observed) => Some(match observed {
                 Observed::Single(path) => Operation::Read { path: *path },

@@ -24,6 +24,8 @@ use super::registration::{RegisterRequest, Registration};
 use super::reply::Reply;
 use super::request::DeviceRequest;
 use super::steps;
+use super::update::Updates;
+use super::update::target::{Assignment, UpdateKind};
 use super::values::LatestValues;
 
 /// State of one device, whether or not it is registered.
@@ -36,6 +38,7 @@ pub struct EndpointCore {
     pub(super) values: LatestValues,
     pub(super) problems: Problems,
     pub(super) conversation: Option<Box<Conversation>>,
+    pub(super) updates: Updates,
     pub(super) last_seen: Tick,
     pub(super) mids: MidSequence,
     /// Goes on over registrations: a token holds half of a registration's salt only, and a
@@ -111,6 +114,10 @@ pub enum Input<'a> {
         /// What happened, in words.
         detail: String,
     },
+    /// The device is to be updated.
+    Assigned(Assignment),
+    /// It is not to be updated any more.
+    Withdrawn(UpdateKind),
     /// Somebody wants it no more.
     CancelCommand {
         /// The command.
@@ -175,6 +182,7 @@ impl EndpointCore {
             values: LatestValues::default(),
             problems: Problems::default(),
             conversation: None,
+            updates: Updates::default(),
             last_seen: Tick::ZERO,
             mids,
             next_token: 0,
@@ -195,6 +203,8 @@ impl EndpointCore {
         fresh.reachable = self.reachable;
         fresh.registration = self.registration.take();
         fresh.values = std::mem::take(&mut self.values);
+        fresh.updates = std::mem::take(&mut self.updates);
+        fresh.updates.look_again();
         if let Some(registration) = &fresh.registration {
             let steps = steps::due(plan, &registration.links, |_| true);
             fresh.conversation = Conversation::of_steps(steps);
@@ -243,6 +253,8 @@ impl EndpointCore {
                 self.fall_asleep(turn);
                 self.on_command(ticket, request, turn);
             }
+            Input::Assigned(assignment) => self.on_assigned(assignment, turn),
+            Input::Withdrawn(kind) => self.on_withdrawn(kind, turn),
             Input::CancelCommand { ticket } => self.on_cancel_command(ticket, turn),
             Input::Revoked => self.on_revoked(turn),
             Input::Trouble { detail } => {
@@ -250,6 +262,7 @@ impl EndpointCore {
                 self.problems.note(now, reason, None, detail, turn.out);
             }
         }
+        self.advance_updates(turn);
         self.proceed(turn);
         let flights = self.conversation.as_ref().map(|c| &c.flights);
         turn.out.awaiting = flights.and_then(|flights| flights.awaited_mid());
@@ -268,7 +281,8 @@ impl EndpointCore {
         } else {
             NEVER
         };
-        registration.expires.min(exchange).min(sleep)
+        let update = self.updates.deadline();
+        registration.expires.min(exchange).min(sleep).min(update)
     }
 
     /// Whether a conversation is going on: the endpoint is run by an actor while it is.
@@ -420,6 +434,7 @@ impl EndpointCore {
             turn.out.log(Severity::Info, text);
         }
         self.conversation = Conversation::of_steps(steps::due(turn.plan, &links, |_| true));
+        self.updates_registered(turn);
         self.report_unannounced(&links, turn);
     }
 
@@ -465,6 +480,7 @@ impl EndpointCore {
         }
         if woke || before.is_some() {
             self.catch_up(woke, before.as_deref(), turn);
+            self.updates_woken(turn);
         }
     }
 
@@ -506,6 +522,7 @@ impl EndpointCore {
         self.fall_asleep(turn);
         self.on_exchange_timer(turn);
         self.expire_commands(turn);
+        self.updates_due(turn);
     }
 
     /// Notices that the device listens no more. Its deadline may be due and not have been run yet.

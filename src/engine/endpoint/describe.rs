@@ -21,6 +21,10 @@ use super::slot::Head;
 use super::steps;
 use super::values::Kept;
 
+pub mod updates;
+
+pub use updates::updates;
+
 /// What the shard knows around an endpoint.
 pub struct Surroundings<'a> {
     /// The time of the turn.
@@ -40,7 +44,7 @@ pub struct Surroundings<'a> {
 }
 
 impl Surroundings<'_> {
-    fn wall(&self, tick: Tick) -> UnixMillis {
+    pub(super) fn wall(&self, tick: Tick) -> UnixMillis {
         let (now, at) = (self.now.tick.as_millis() as i64, tick.as_millis() as i64);
         self.now.wall + (at - now)
     }
@@ -119,6 +123,7 @@ pub fn registration(core: &EndpointCore, around: &Surroundings<'_>) -> Registrat
         observations: observations(core, around.plan),
         active: around.active,
         problems: core.problems.iter().map(problem).collect(),
+        updates: updates(core, around),
     }
 }
 
@@ -127,6 +132,7 @@ pub fn registration(core: &EndpointCore, around: &Surroundings<'_>) -> Registrat
 pub fn telemetry(core: &EndpointCore, plan: &ProfilePlan) -> TelemetryView {
     kept(core, plan, |mapping| mapping.destination.telemetry)
         .map(|(key, value)| (key, vec![value]))
+        .chain(updates::telemetry(core))
         .collect()
 }
 

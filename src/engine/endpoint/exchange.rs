@@ -1,5 +1,7 @@
 //! The request in flight: sent, retransmitted, cut into blocks both ways, answered.
 
+use std::sync::Arc;
+
 use crate::proto::coap::block::{BodyReader, BodyWriter};
 use crate::proto::coap::exchange::{Exchange, Matched, TransmissionParams};
 use crate::proto::coap::{Code, MessageType, MessageView, MessageWriter, option};
@@ -13,6 +15,8 @@ use super::journal;
 use super::outputs::{Completion, OperationKind, RequestEnd, RequestResult, To};
 use super::request::{DeviceOutcome, RequestError};
 use super::types::DeviceTypes;
+use super::update::UpdateJob;
+use super::update::target::Image;
 
 /// Size exponent of the blocks asked for and sent: 1,024 bytes (RFC 7959 §2.2).
 pub(super) const LARGEST_BLOCK: u8 = 6;
@@ -20,8 +24,26 @@ pub(super) const LARGEST_BLOCK: u8 = 6;
 /// Bytes of a request besides its body, generously.
 const OVERHEAD: usize = 96;
 
+/// The body of a request.
+#[derive(Debug)]
+pub(super) enum Body {
+    /// Made for it.
+    Own(Vec<u8>),
+    /// Shared by many.
+    Image(Arc<Image>),
+}
+
+impl AsRef<[u8]> for Body {
+    fn as_ref(&self) -> &[u8] {
+        match self {
+            Self::Own(bytes) => bytes,
+            Self::Image(image) => image.bytes(),
+        }
+    }
+}
+
 /// Size exponent of the largest block that may be sent to a device in one message.
-fn block_size(allowance: usize) -> u8 {
+pub(super) fn block_size(allowance: usize) -> u8 {
     let fits = |szx: &u8| (16 << szx) + OVERHEAD <= allowance;
     (0..=LARGEST_BLOCK).rev().find(fits).unwrap_or_default()
 }
@@ -39,7 +61,7 @@ pub(super) struct Request {
     pub(super) purpose: Purpose,
     pub(super) operation: Operation,
     pub(super) parts: RequestParts,
-    pub(super) upload: BodyWriter<Vec<u8>>,
+    pub(super) upload: BodyWriter<Body>,
     pub(super) download: Option<Box<BodyReader>>,
     /// Whether the device has said that it will notify.
     pub(super) observing: bool,
@@ -53,6 +75,14 @@ impl Request {
         match &self.purpose {
             Purpose::Task(task) => Some(task),
             Purpose::Command(_) => None,
+        }
+    }
+
+    /// The question of an update it is.
+    pub(super) fn update_job(&self) -> Option<UpdateJob> {
+        match self.task()?.job {
+            Job::Update(job) => Some(job),
+            _ => None,
         }
     }
 
@@ -119,6 +149,20 @@ impl EndpointCore {
             parts.block2 = Some(partial.next);
             partial.reader
         });
+        turn.out.log_request(&operation);
+        self.launch(purpose, operation, parts, upload, download, turn);
+    }
+
+    /// Sends the first message of a request.
+    pub(super) fn launch(
+        &mut self,
+        purpose: Purpose,
+        operation: Operation,
+        parts: RequestParts,
+        upload: BodyWriter<Body>,
+        download: Option<Box<BodyReader>>,
+        turn: &mut Turn<'_>,
+    ) {
         let token = match &purpose {
             Purpose::Task(Task {
                 job: Job::Cancel { token, .. },
@@ -140,7 +184,6 @@ impl EndpointCore {
             token,
             started: turn.now.tick,
         };
-        turn.out.log_request(&request.operation);
         self.transmit(request, turn);
     }
 
@@ -150,7 +193,7 @@ impl EndpointCore {
         operation: &Operation,
         content_format: Option<u16>,
         turn: &Turn<'_>,
-    ) -> Result<(RequestParts, BodyWriter<Vec<u8>>), RequestError> {
+    ) -> Result<(RequestParts, BodyWriter<Body>), RequestError> {
         let Some(registration) = &self.registration else {
             return Err(RequestError::NotRegistered);
         };
@@ -163,6 +206,7 @@ impl EndpointCore {
         };
         let mut parts = operation.request(&context)?;
         let body = std::mem::take(&mut parts.body);
+        let body = Body::Own(body);
         Ok((parts, BodyWriter::new(body, block_size(turn.allowance))?))
     }
 
@@ -338,6 +382,10 @@ impl EndpointCore {
                     .completions
                     .push(Completion::Done { ticket, outcome });
             }
+            Purpose::Task(Task {
+                job: Job::Update(job),
+                ..
+            }) => self.update_answered(job, outcome, turn),
             Purpose::Task(task) => {
                 if let Err(error) = outcome {
                     self.task_failed(task, operation, error, turn);

@@ -11,6 +11,8 @@ use super::journal::LogLine;
 use super::observations::ObservationKind;
 use super::profile_parts::LogLevel;
 use super::request::DeviceOutcome;
+use super::update::UpdateTally;
+use super::update::state::UpdateNews;
 
 /// Whom a datagram is for.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -142,6 +144,8 @@ pub enum Happening {
         /// All values known now, by Resource Instance id.
         values: Vec<(u16, Value)>,
     },
+    /// An update of firmware or software went on.
+    Update(Box<UpdateNews>),
     /// A value was discarded or a request failed.
     Problem {
         /// Stable name of the reason.
@@ -387,4 +391,6 @@ pub struct Tally {
     pub observations: [i64; ObservationKind::ALL.len()],
     /// Sends received with a usable payload.
     pub sends: u64,
+    /// About updates of firmware and software.
+    pub updates: UpdateTally,
 }

@@ -21,13 +21,14 @@ use super::values::LatestValues;
 
 mod read;
 pub(super) mod record;
+mod update;
 mod write;
 
 #[cfg(test)]
 mod tests;
 
 /// Version of the form that this build writes; it reads all up to it.
-pub const FORM: u8 = 2;
+pub const FORM: u8 = 3;
 
 /// Tokens passed over when an endpoint is restored: requests made since its record was written must
 /// not share theirs with new ones. A record is written at the latest when half as many were made.
@@ -65,6 +66,7 @@ pub struct Snapshot<'a> {
     values: LatestValues,
     problems: Vec<Problem>,
     pending: Vec<Pending>,
+    updates: Vec<super::update::state::Update>,
 }
 
 #[derive(Clone, Debug)]
@@ -135,7 +137,7 @@ impl EndpointCore {
     /// Whether a restart would lose something.
     #[must_use]
     pub fn is_worth_keeping(&self) -> bool {
-        self.registration.is_some() || !self.values.is_empty()
+        self.registration.is_some() || !self.values.is_empty() || !self.updates.is_empty()
     }
 
     /// Appends the record of the endpoint.
@@ -173,6 +175,9 @@ impl EndpointCore {
                 (kept.observed, kept.token, kept.notifications, newest)
             }));
             core.conversation = Conversation::resumed(snapshot.pending);
+        }
+        for update in snapshot.updates {
+            core.updates.put_back(update, now.tick);
         }
         Ok(core)
     }

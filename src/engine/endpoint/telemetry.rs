@@ -11,6 +11,7 @@ use super::observations::Observed;
 use super::outputs::{DropReason, Happening};
 use super::reply::Reply;
 use super::types::DeviceTypes;
+use super::update::results::stored_text;
 use super::values::Fresh;
 
 /// The values of one message on their way in.
@@ -158,14 +159,16 @@ impl EndpointCore {
 
     fn take_record(&mut self, record: Record, intake: &mut Intake<'_>, turn: &mut Turn<'_>) {
         let now = turn.now.wall;
-        let Some(registration) = &self.registration else {
-            return;
-        };
         let Some(value) = record.value else {
             if !intake.handed_out {
                 let detail = "the record carries no value";
                 self.discard(DropReason::NoValue, record.path, detail, turn);
             }
+            return;
+        };
+        self.update_report(&record.path, &value, turn);
+        let value = stored_text(&record.path, &value).unwrap_or(value);
+        let Some(registration) = &self.registration else {
             return;
         };
         let plan = turn.plan;

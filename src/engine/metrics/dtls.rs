@@ -1,6 +1,8 @@
 //! Counters of DTLS. Most are kept by the layer itself and taken over at the end of a turn.
 
-use crate::proto::dtls::{CloseReason, Counters, FailReason, Mode, RecordDrop, SealError};
+use crate::proto::dtls::{
+    CloseReason, Counters, DtlsEndpoint, FailReason, Mode, RecordDrop, SealError,
+};
 
 use super::render::Text;
 use super::{Counter, DURATION_BOUNDS, Durations, EngineMetrics, Gauge};
@@ -69,26 +71,79 @@ impl DtlsMetrics {
         };
         self.unsealed[at].add(1);
     }
+}
 
-    /// Takes over what the layer counted.
-    pub fn take_over(&self, counters: &Counters) {
+/// What one layer has counted and these counters know of. Several layers share the counters of their
+/// shard.
+#[derive(Debug, Default)]
+pub struct DtlsTotals {
+    counters: Counters,
+    gauges: [i64; 4],
+}
+
+impl DtlsTotals {
+    /// Takes over what the layer counted since the last time.
+    pub fn publish(&mut self, layer: &DtlsEndpoint, metrics: &DtlsMetrics) {
+        let (now, before) = (layer.counters(), &self.counters);
         let tables = [
-            (&self.records_dropped[..], &counters.records_dropped[..]),
-            (&self.sessions_closed[..], &counters.sessions_closed[..]),
+            (
+                &metrics.records_dropped[..],
+                &now.records_dropped[..],
+                &before.records_dropped[..],
+            ),
+            (
+                &metrics.sessions_closed[..],
+                &now.sessions_closed[..],
+                &before.sessions_closed[..],
+            ),
         ];
-        for (ours, theirs) in tables {
-            for (counter, n) in ours.iter().zip(theirs) {
-                counter.set(*n);
+        for (ours, now, before) in tables {
+            for (counter, (now, before)) in ours.iter().zip(now.iter().zip(before)) {
+                counter.add(now - before);
             }
         }
-        self.started.set(counters.handshakes_started);
-        self.without_etm.set(counters.handshakes_without_etm);
-        self.verify_requests.set(counters.verify_requests);
-        let repeated = counters.flights_repeated + counters.last_flights_repeated;
-        self.flights_repeated.set(repeated);
-        self.opened.set(counters.records_opened);
-        self.sealed.set(counters.records_sealed);
-        self.rebound.set(counters.rebound);
+        let repeated =
+            |counters: &Counters| counters.flights_repeated + counters.last_flights_repeated;
+        for (counter, now, before) in [
+            (
+                &metrics.started,
+                now.handshakes_started,
+                before.handshakes_started,
+            ),
+            (
+                &metrics.without_etm,
+                now.handshakes_without_etm,
+                before.handshakes_without_etm,
+            ),
+            (
+                &metrics.verify_requests,
+                now.verify_requests,
+                before.verify_requests,
+            ),
+            (&metrics.flights_repeated, repeated(now), repeated(before)),
+            (&metrics.opened, now.records_opened, before.records_opened),
+            (&metrics.sealed, now.records_sealed, before.records_sealed),
+            (&metrics.rebound, now.rebound, before.rebound),
+        ] {
+            counter.add(now - before);
+        }
+        self.counters = now.clone();
+        let gauges = [
+            layer.sessions() as i64,
+            layer.handshakes() as i64,
+            layer.partial_hellos() as i64,
+            layer.kept_sessions() as i64,
+        ];
+        let ours = [
+            &metrics.sessions,
+            &metrics.handshakes_open,
+            &metrics.partial_hellos,
+            &metrics.sessions_kept,
+        ];
+        for (gauge, (now, before)) in ours.iter().zip(gauges.iter().zip(self.gauges)) {
+            gauge.add(now - before);
+        }
+        self.gauges = gauges;
     }
 }
 

@@ -7,12 +7,14 @@ use crate::engine::endpoint::observations::ObservationKind;
 use crate::engine::endpoint::outputs::{
     DropReason, NotificationResult, OperationKind, RequestResult,
 };
+use crate::engine::endpoint::update::status::UpdateStatus;
+use crate::engine::endpoint::update::target::UpdateKind;
 use crate::engine::view::SecurityMode;
 use crate::ops::metrics::write_header;
 use crate::proto::coap::MessageType;
 
 use super::{
-    ANSWERS, CLASSES, Counter, DURATION_BOUNDS, Direction, Gauge, Interface, Rejection,
+    ANSWERS, CLASSES, Counter, DURATION_BOUNDS, Direction, Fetch, Gauge, Interface, Rejection,
     ShardMetrics,
 };
 
@@ -49,7 +51,9 @@ impl EngineMetrics {
         self.registrations(&mut out);
         self.traffic(&mut out);
         self.dtls(&mut out);
+        self.bootstrap(&mut out);
         self.values(&mut out);
+        self.updates(&mut out);
         self.shard_state(&mut out);
     }
 
@@ -187,6 +191,56 @@ impl EngineMetrics {
         );
     }
 
+    fn updates(&self, out: &mut Text<'_>) {
+        let kinds = || UpdateKind::ALL.into_iter().map(|kind| (kind, kind.name()));
+        out.family("lwm2m_ota_sessions");
+        for (kind, name) in kinds() {
+            // Those that ended are none.
+            for status in &UpdateStatus::ALL[..UpdateStatus::Updated as usize] {
+                let n = self.gauge(|m| &m.updates[kind as usize][*status as usize]);
+                let state = status.label();
+                out.line(format_args!(
+                    "lwm2m_ota_sessions{{kind=\"{name}\",state=\"{state}\"}} {n}"
+                ));
+            }
+        }
+        out.family("lwm2m_ota_updates_total");
+        for (kind, name) in kinds() {
+            for (at, result) in ["updated", "failed"].into_iter().enumerate() {
+                let n = self.sum(|m| &m.update_ends[kind as usize][at]);
+                out.line(format_args!(
+                    "lwm2m_ota_updates_total{{kind=\"{name}\",result=\"{result}\"}} {n}"
+                ));
+            }
+        }
+        out.family("lwm2m_ota_restarts_total");
+        for (kind, name) in kinds() {
+            let n = self.sum(|m| &m.update_again[kind as usize]);
+            out.line(format_args!(
+                "lwm2m_ota_restarts_total{{kind=\"{name}\"}} {n}"
+            ));
+        }
+        out.family("lwm2m_ota_bytes_total");
+        for (kind, name) in kinds() {
+            for (direction, n) in [
+                ("push", self.sum(|m| &m.pushed[kind as usize])),
+                ("pull", self.sum(|m| &m.pulled[kind as usize])),
+            ] {
+                out.line(format_args!(
+                    "lwm2m_ota_bytes_total{{kind=\"{name}\",direction=\"{direction}\"}} {n}"
+                ));
+            }
+        }
+        out.family("lwm2m_ota_fetches_total");
+        for fetch in Fetch::ALL {
+            let n = self.sum(|m| &m.fetches[fetch as usize]);
+            let result = fetch.discriminant();
+            out.line(format_args!(
+                "lwm2m_ota_fetches_total{{result=\"{result}\"}} {n}"
+            ));
+        }
+    }
+
     fn shard_state(&self, out: &mut Text<'_>) {
         let depth = self.gauge(|m| &m.active);
         out.single("lwm2m_active_endpoints", depth);
@@ -210,7 +264,9 @@ impl EngineMetrics {
         );
         out.single(
             "lwm2m_udp_receive_drops_total",
-            self.sum(|m| &m.kernel_drops[0]) + self.sum(|m| &m.kernel_drops[1]),
+            (0..4)
+                .map(|at| self.sum(|m| &m.kernel_drops[at]))
+                .sum::<u64>(),
         );
         out.single("lwm2m_udp_send_errors_total", self.sum(|m| &m.send_errors));
         out.single("lwm2m_profile_rollout_slots", self.gauge(|m| &m.rollout));

@@ -127,6 +127,9 @@ impl Shard {
         };
         self.run(slot, core, Input::Message(inbound), Some(sender));
         let answered = self.out.answered.take();
+        if answered == Some(Code::CREATED) {
+            self.offer_updates(slot, core);
+        }
         if let Some(interface) = interface_of(route)
             && let Some(code) = answered
         {
@@ -156,6 +159,9 @@ impl Shard {
     /// Runs an endpoint for its deadline.
     pub fn run_timer(&mut self, slot: u32, core: &mut EndpointCore) {
         self.run(slot, core, Input::Timer, None);
+        if core.lacks_update() {
+            self.offer_updates(slot, core);
+        }
     }
 
     /// One call of the state machine, and what follows from it. A panic costs this endpoint alone.
@@ -202,6 +208,7 @@ impl Shard {
             max_body: self.shared.config.max_body,
         };
         let observed = core.observation_counts();
+        let updates = core.running_updates();
         let changes = keep::changes(&input);
         let token = core.next_token();
         let replanned = old.is_some();
@@ -225,6 +232,7 @@ impl Shard {
             self.fail_commands(slot);
             self.count_panic(slot);
         }
+        self.metrics.updates(updates, core.running_updates());
         if changed || done.is_err() {
             self.mark(slot);
         }

@@ -43,6 +43,11 @@ impl Shard {
                 endpoint,
                 ticket,
             } => self.cancel_request(slot, &endpoint, ticket),
+            Command::LookAtUpdates {
+                slot,
+                endpoint,
+                withdrawn,
+            } => self.look_at_updates(slot, &endpoint, withdrawn),
             Command::Note {
                 slot,
                 endpoint,
@@ -62,7 +67,12 @@ impl Shard {
                 let _ = reply.send(self.census.progress(present));
             }
             Command::LookAtProfiles => self.take_over_profiles(),
-            Command::Decided(answer) => self.on_decided(*answer),
+            Command::Decided(answer) => self.hand_decision(*answer),
+            Command::Bootstrap(directive) => {
+                if let Some(bootstrap) = &mut self.bootstrap {
+                    bootstrap.on_directive(directive);
+                }
+            }
             Command::Revoke { endpoint, identity } => self.revoke(&endpoint, identity),
             Command::RevokeUnknown => self.revoke_unknown(),
             Command::Show(contexts) => self.show(contexts),
@@ -149,6 +159,9 @@ impl Shard {
                     plan: Arc::clone(surroundings.plan),
                 });
                 let _ = reply.send(context);
+            }
+            Inspect::Updates(reply) => {
+                let _ = reply.send(Some(describe::updates(core, &surroundings)));
             }
             Inspect::Telemetry(reply) => {
                 let _ = reply.send(Some(describe::telemetry(core, surroundings.plan)));

@@ -225,7 +225,11 @@ pub(super) fn changes(input: &Input<'_>) -> bool {
             }
             Route::Update | Route::Acknowledgement => false,
         },
-        Input::Command { .. } | Input::NewPlan { .. } | Input::Revoked => true,
+        Input::Command { .. }
+        | Input::NewPlan { .. }
+        | Input::Revoked
+        | Input::Assigned(_)
+        | Input::Withdrawn(_) => true,
         Input::Trouble { .. } | Input::Timer | Input::CancelCommand { .. } => false,
     }
 }

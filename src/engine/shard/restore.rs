@@ -225,6 +225,8 @@ impl Shard {
         };
         let deadline = head.deadline;
         self.metrics.observe(core.observation_counts());
+        self.metrics
+            .updates(Default::default(), core.running_updates());
         self.shared.endpoints.fetch_add(1, Relaxed);
         let pending = core.pending_requests();
         let progress = Progress::of(presence, core.own_work());

@@ -172,6 +172,9 @@ impl Shard {
             (Code::GET, [Some(b".well-known"), Some(b"core"), None]) => {
                 self.on_discovery(datagram, view);
             }
+            (Code::GET, [Some(b"tbfw" | b"tbsw"), Some(token), None]) => {
+                self.on_download(datagram, view, token);
+            }
             (_, [Some(b"rd" | b"dp"), None, None])
             | (_, [Some(b"rd"), Some(_), None])
             | (_, [Some(b".well-known"), Some(b"core"), None]) => {

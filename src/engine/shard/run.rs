@@ -76,6 +76,10 @@ pub struct Sockets {
     pub plain: Option<Rc<ShardSocket>>,
     /// CoAP over DTLS.
     pub secured: Option<Rc<ShardSocket>>,
+    /// Bootstrap over plain CoAP.
+    pub bootstrap: Option<Rc<ShardSocket>>,
+    /// Bootstrap over DTLS.
+    pub bootstrap_secured: Option<Rc<ShardSocket>>,
 }
 
 impl ShardActor {
@@ -194,8 +198,10 @@ async fn run(parts: &mut Parts) {
             biased;
             Some(next) = parts.commands.recv() => command = Some(next),
             Some(batch) = parts.inlet.recv() => handed = Some(batch),
-            () = readable(readiness.as_ref().and_then(Watch::plain)) => {}
-            () = readable(readiness.as_ref().and_then(Watch::secured)) => {}
+            () = readable(readiness.as_ref().and_then(|watch| watch.0[0].as_ref())) => {}
+            () = readable(readiness.as_ref().and_then(|watch| watch.0[1].as_ref())) => {}
+            () = readable(readiness.as_ref().and_then(|watch| watch.0[2].as_ref())) => {}
+            () = readable(readiness.as_ref().and_then(|watch| watch.0[3].as_ref())) => {}
             () = tokio::time::sleep(wake) => {}
         }
     }
@@ -205,26 +211,17 @@ async fn run(parts: &mut Parts) {
 }
 
 /// The sockets of a shard in epoll, until it is dropped.
-struct Watch {
-    plain: Option<UdpSocket>,
-    secured: Option<UdpSocket>,
-}
+struct Watch([Option<UdpSocket>; 4]);
 
 impl Watch {
     fn of(sockets: &Sockets) -> io::Result<Self> {
         let watched = |socket: &Option<Rc<ShardSocket>>| socket.as_deref().map(watch).transpose();
-        Ok(Self {
-            plain: watched(&sockets.plain)?,
-            secured: watched(&sockets.secured)?,
-        })
-    }
-
-    const fn plain(&self) -> Option<&UdpSocket> {
-        self.plain.as_ref()
-    }
-
-    const fn secured(&self) -> Option<&UdpSocket> {
-        self.secured.as_ref()
+        Ok(Self([
+            watched(&sockets.plain)?,
+            watched(&sockets.secured)?,
+            watched(&sockets.bootstrap)?,
+            watched(&sockets.bootstrap_secured)?,
+        ]))
     }
 }
 
@@ -263,7 +260,12 @@ impl Io {
     /// Handles what the sockets have, up to the budget of a turn for each.
     fn receive_all(&mut self, shard: &mut Shard, metrics: &ShardMetrics) -> ReceivedAll {
         let mut all = ReceivedAll::default();
-        let Sockets { plain, secured } = self.sockets.clone();
+        let Sockets {
+            plain,
+            secured,
+            bootstrap,
+            bootstrap_secured,
+        } = self.sockets.clone();
         if let Some(socket) = plain {
             self.receive_from(&socket, Socket::Plain, metrics, &mut all, |batch, at| {
                 if at == 0 {
@@ -281,6 +283,29 @@ impl Io {
         if let Some(socket) = secured {
             self.receive_from(&socket, Socket::Secured, metrics, &mut all, |batch, at| {
                 shard.on_record(batch.get_mut(at), Origin::Socket);
+            });
+        }
+        if let Some(socket) = bootstrap {
+            self.receive_from(
+                &socket,
+                Socket::Bootstrap,
+                metrics,
+                &mut all,
+                |batch, at| {
+                    if let Some(server) = shard.bootstrap() {
+                        let datagram = batch.get(at);
+                        let (peer, local) = (datagram.peer, datagram.local);
+                        server.on_datagram(datagram.bytes, peer, local, datagram.truncated);
+                    }
+                },
+            );
+        }
+        if let Some(socket) = bootstrap_secured {
+            let name = Socket::BootstrapSecured;
+            self.receive_from(&socket, name, metrics, &mut all, |batch, at| {
+                if let Some(server) = shard.bootstrap() {
+                    server.on_record(batch.get_mut(at));
+                }
             });
         }
         all
@@ -332,7 +357,18 @@ impl Io {
             metrics,
         );
         shard.secure_sent(sent);
-        plain && secured
+        let Some(server) = shard.bootstrap() else {
+            return plain && secured;
+        };
+        let (arena, outbox) = server.outbox();
+        let socket = &self.sockets.bootstrap;
+        let (sent, bootstrap) = send_all(&mut self.send, socket, arena, outbox, metrics);
+        server.sent(sent);
+        let (arena, outbox) = server.secure_outbox();
+        let socket = &self.sockets.bootstrap_secured;
+        let (sent, sealed) = send_all(&mut self.send, socket, arena, outbox, metrics);
+        server.secure_sent(sent);
+        plain && secured && bootstrap && sealed
     }
 }
 

@@ -9,7 +9,7 @@ use std::sync::Arc;
 use crate::engine::credentials::Lookups;
 use crate::engine::handoff::HandedOff;
 use crate::engine::locals::Locals;
-use crate::engine::metrics::{Rejection, ShardMetrics};
+use crate::engine::metrics::{DtlsTotals, Rejection, ShardMetrics};
 use crate::engine::peer::{Peer, Session};
 use crate::net::mmsg::{OutDatagram, ReceivedMut};
 use crate::net::{LocalAddr, PeerAddr};
@@ -44,7 +44,8 @@ pub(super) struct Secure {
     sweep: Sweep,
     /// Connection identifiers of ours say which shard a record is for.
     names_shards: bool,
-    /// The layer's counters may have moved since they were taken over.
+    /// What of the layer's counters is taken over, and whether they have not moved since.
+    totals: DtlsTotals,
     counted: bool,
 }
 
@@ -71,6 +72,7 @@ impl Secure {
             sessions: Sessions::default(),
             lookups,
             sweep: Sweep::default(),
+            totals: DtlsTotals::default(),
             counted: false,
         })
     }
@@ -116,14 +118,7 @@ impl Secure {
 
     fn count(&mut self, metrics: &ShardMetrics) {
         if !mem::replace(&mut self.counted, true) {
-            metrics.dtls.take_over(self.endpoint.counters());
-            metrics.dtls.sessions.set(self.endpoint.sessions() as i64);
-            let kept = self.endpoint.kept_sessions() as i64;
-            metrics.dtls.sessions_kept.set(kept);
-            let open = self.endpoint.handshakes() as i64;
-            metrics.dtls.handshakes_open.set(open);
-            let partial = self.endpoint.partial_hellos() as i64;
-            metrics.dtls.partial_hellos.set(partial);
+            self.totals.publish(&self.endpoint, &metrics.dtls);
         }
     }
 }
@@ -352,6 +347,9 @@ impl Shard {
 
     /// What the server shows from now on.
     pub(super) fn show(&mut self, contexts: Arc<ServerContexts>) {
+        if let Some(bootstrap) = self.bootstrap() {
+            bootstrap.show(Arc::clone(&contexts));
+        }
         if let Some(secure) = &mut self.secure {
             secure.endpoint.replace_credentials(contexts);
         }

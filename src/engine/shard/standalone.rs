@@ -14,6 +14,7 @@ use crate::engine::event::Event;
 use crate::engine::handoff::{self, Handoffs, Inlet};
 use crate::engine::metrics::ShardMetrics;
 use crate::engine::profiles::{DEFAULT_PROFILE, Profiles};
+use crate::engine::update::Updates;
 
 use crate::proto::dtls::{ServerContexts, SetupError};
 
@@ -117,10 +118,12 @@ fn share(config: EngineConfig, plan: ProfilePlan, seed: u64) -> Arc<Shared> {
     Arc::new(Shared {
         directory: Directory::new(unknown, (rng.u64(..), rng.u64(..))),
         keys: IdentityKey::new(secret),
+        updates: Updates::new(&secret),
         profiles: Profiles::new(plan),
         models: Default::default(),
         credentials: Default::default(),
         arrivals: Default::default(),
+        bootstrap: Default::default(),
         history: Default::default(),
         tracing: Default::default(),
         readmissions: Default::default(),

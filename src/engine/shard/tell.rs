@@ -6,6 +6,7 @@ use crate::engine::endpoint::core::EndpointCore;
 use crate::engine::endpoint::describe;
 use crate::engine::endpoint::outputs::Happening;
 use crate::engine::endpoint::plan::ProfilePlan;
+use crate::engine::endpoint::update::state::UpdateNews;
 use crate::engine::event::{Event, EventKind};
 use crate::engine::history::Measured;
 use crate::proto::lwm2m::Value;
@@ -27,11 +28,14 @@ impl Shard {
         let listening = self.out.listening;
         let keeps_history = plan.keeps_history() && self.shared.history.is_open();
         for happening in self.out.happenings.drain(..) {
-            if let Some(measured) = keeps_history
-                .then(|| measured(plan, &endpoint, &happening))
-                .flatten()
+            if keeps_history {
+                self.measured.extend(measured(plan, &endpoint, &happening));
+            }
+            if let Happening::Update(news) = &happening
+                && keeps_history
+                && news.entered
             {
-                self.measured.push(measured);
+                self.measured.extend(measured_update(plan, &endpoint, news));
             }
             if !listening {
                 continue;
@@ -61,6 +65,7 @@ impl Shard {
                 Happening::Expired => send(EventKind::Expired {
                     registration_id: registration_id(),
                 }),
+                Happening::Update(news) => tell_update(&news, &mut send),
                 Happening::Problem {
                     reason,
                     path,
@@ -105,6 +110,46 @@ fn measured(plan: &ProfilePlan, endpoint: &Arc<str>, happening: &Happening) -> O
             _ => serde_json::Value::Null,
         },
     })
+}
+
+/// What is published of an update, for a history.
+fn measured_update(
+    plan: &ProfilePlan,
+    endpoint: &Arc<str>,
+    news: &UpdateNews,
+) -> impl Iterator<Item = Measured> {
+    let values = describe::updates::values(news).into_iter();
+    values.map(|(key, value)| Measured {
+        endpoint: Arc::clone(endpoint),
+        profile: Arc::clone(&plan.name),
+        key: key.into(),
+        ts: news.since,
+        value,
+    })
+}
+
+/// An update went on: told by itself, and under the keys that it is published under.
+fn tell_update(news: &UpdateNews, send: &mut impl FnMut(EventKind)) {
+    send(EventKind::Update {
+        kind: news.kind.name(),
+        package: (*news.package).into(),
+        title: (*news.title).into(),
+        version: (*news.version).into(),
+        state: news.status.name(),
+        reason: news.reason.as_deref().map(str::to_owned),
+        ended: news.ended,
+        bytes_done: news.bytes_done,
+        bytes_total: news.bytes_total,
+    });
+    if news.entered {
+        for (key, value) in describe::updates::values(news) {
+            send(EventKind::Telemetry {
+                key: key.into(),
+                value,
+                measured: news.since,
+            });
+        }
+    }
 }
 
 fn instances(values: &[(u16, Value)]) -> serde_json::Value {

@@ -31,6 +31,7 @@ mod secure;
 mod splitting;
 mod supervision;
 mod tokens;
+mod updates;
 mod waiting;
 
 /// One shard and the time it lives in.

@@ -10,7 +10,7 @@ use super::Config;
 use super::effective::{Effective, Origin};
 use super::error::{ConfigError, Fault};
 use super::given::Given;
-use super::settings::{SETTINGS, UNSERVED, find};
+use super::settings::{SETTINGS, find};
 
 /// What every variable begins with.
 const PREFIX: &str = "ROOKERY_";
@@ -92,16 +92,6 @@ impl Reader {
     }
 
     fn take(&mut self, section: &str, key: &str, given: &Given, origin: Origin) {
-        if let Some((.., feature)) = UNSERVED.iter().find(|u| (u.0, u.1) == (section, key)) {
-            if given.text() != Some("") {
-                let what = format!(
-                    "{section}.{key} is {}: this build does not serve {feature}; accepted is \"\"",
-                    given.describe()
-                );
-                self.fault(&origin, what);
-            }
-            return;
-        }
         let Some(setting) = find(section, key) else {
             return self.fault(&origin, unknown_key(section, key, &origin));
         };

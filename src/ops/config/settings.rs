@@ -43,13 +43,6 @@ pub(super) fn find(section: &str, key: &str) -> Option<&'static Setting> {
         .find(|setting| setting.section == section && setting.key == key)
 }
 
-/// Keys that other builds honour. They are accepted empty, so that a file that switches them off
-/// explicitly works everywhere.
-pub(super) const UNSERVED: [(&str, &str, &str); 2] = [
-    ("listen", "bootstrap_coap", "LwM2M bootstrap"),
-    ("listen", "bootstrap_coaps", "LwM2M bootstrap over DTLS"),
-];
-
 const ADDRESS: &str =
     "an IP address and port such as \"0.0.0.0:5685\" or \"[::]:5685\", or \"\" for off";
 
@@ -72,6 +65,32 @@ pub(super) const SETTINGS: &[Setting] = &[
         reloads: false,
         get: |config| address(config.listen.coaps),
         set: |config, given| given.address().map(|value| config.listen.coaps = value),
+    },
+    Setting {
+        section: "listen",
+        key: "bootstrap_coap",
+        doc: "UDP address for bootstrap over CoAP without security. What devices are told is in their profiles.",
+        accepts: ADDRESS,
+        reloads: false,
+        get: |config| address(config.listen.bootstrap_coap),
+        set: |config, given| {
+            given
+                .address()
+                .map(|value| config.listen.bootstrap_coap = value)
+        },
+    },
+    Setting {
+        section: "listen",
+        key: "bootstrap_coaps",
+        doc: "UDP address for bootstrap over DTLS. See [dtls].",
+        accepts: ADDRESS,
+        reloads: false,
+        get: |config| address(config.listen.bootstrap_coaps),
+        set: |config, given| {
+            given
+                .address()
+                .map(|value| config.listen.bootstrap_coaps = value)
+        },
     },
     Setting {
         section: "listen",
@@ -357,6 +376,19 @@ pub(super) const SETTINGS: &[Setting] = &[
             given
                 .integer(1_000..=300_000)
                 .map(|value| config.dtls.handshake_timeout = value)
+        },
+    },
+    Setting {
+        section: "packages",
+        key: "max_bytes",
+        doc: "Largest firmware or software image in bytes. One that devices are being sent is held in memory, once.",
+        accepts: "1 to 4294967295",
+        reloads: false,
+        get: |config| config.packages.max_bytes.to_string(),
+        set: |config, given| {
+            given
+                .integer(1..=u32::MAX as usize)
+                .map(|value| config.packages.max_bytes = value as u64)
         },
     },
     Setting {

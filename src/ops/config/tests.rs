@@ -151,22 +151,6 @@ fn everything_wrong_is_said_at_once() {
 }
 
 #[test]
-fn listeners_this_build_does_not_serve_are_accepted_only_empty() {
-    for key in ["bootstrap_coap", "bootstrap_coaps"] {
-        assert!(
-            read(&format!("[listen]\n{key} = \"\"\n"), &[]).is_ok(),
-            "{key}"
-        );
-        let refused = refused(&format!("[listen]\n{key} = \"0.0.0.0:5686\"\n"));
-        assert!(refused.contains("this build does not serve"), "{refused}");
-        assert!(
-            !example().contains(key),
-            "the example lists only what is honoured"
-        );
-    }
-}
-
-#[test]
 fn what_is_shown_can_be_read_back() {
     let file = "[store]\npath = 'C:\\x \"y\"'\n[log]\nlevel = \"debug\"\n[listen]\ncoap = \"\"\n";
     let effective = read(file, &[]).unwrap();

@@ -3,9 +3,11 @@
 //! `client` part.
 
 use serde_json::{Map, Value};
+use zeroize::Zeroizing;
 
 use super::device::{
-    Mode, certificate, check_identity, mode, psk_key, public_key, text, wrong_type,
+    DeviceCredentials, Mode, certificate, check_identity, mode, psk_key, public_key, text,
+    wrong_type,
 };
 use super::error::CredentialsError;
 use super::material;
@@ -124,4 +126,94 @@ fn check_secret(
         format!("{at}.{SECRET}"),
         format!("{whose} client {mode} secret key {problem}"),
     ))
+}
+
+/// Whose account on a device credentials are for.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Role {
+    /// The bootstrap server's.
+    BootstrapServer,
+    /// That of the LwM2M servers, which share it.
+    Lwm2mServer,
+}
+
+/// What a device is given for an account.
+pub struct AccountCredentials {
+    /// Security mode.
+    pub mode: Mode,
+    /// PSK identity, SubjectPublicKeyInfo or certificate.
+    pub identity: Vec<u8>,
+    /// Pre-shared key, or private key in PKCS#8.
+    pub secret: Zeroizing<Vec<u8>>,
+}
+
+/// Without the secret.
+impl std::fmt::Debug for AccountCredentials {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "AccountCredentials({})", self.mode.name())
+    }
+}
+
+impl AccountCredentials {
+    fn none() -> Self {
+        Self {
+            mode: Mode::NoSec,
+            identity: Vec::new(),
+            secret: Zeroizing::default(),
+        }
+    }
+
+    /// Reads those of a role. Without `bootstrap` a device without security gets none, and one with a
+    /// pre-shared key the one of its `client` part; `None` where the private key of the device is not
+    /// known, or what is stored cannot be read.
+    #[must_use]
+    pub fn of(credentials: Option<&Value>, role: Role) -> Option<Self> {
+        let Some(credentials) = credentials else {
+            return Some(Self::none());
+        };
+        let name = match role {
+            Role::BootstrapServer => "bootstrapServer",
+            Role::Lwm2mServer => "lwm2mServer",
+        };
+        let given = credentials
+            .get("bootstrap")
+            .and_then(|given| given.get(name));
+        match given {
+            Some(Value::Object(server)) => Self::read(server),
+            _ => Self::of_client(credentials),
+        }
+    }
+
+    fn read(server: &Map<String, Value>) -> Option<Self> {
+        let text = |name| server.get(name).and_then(Value::as_str);
+        let mode = Mode::named(text("securityMode")?)?;
+        let (identity, secret) = match mode {
+            Mode::Psk => {
+                let key = psk_key(text(SECRET)?, SECRET, "").ok()?;
+                (text(IDENTITY)?.as_bytes().to_vec(), key)
+            }
+            Mode::Rpk | Mode::X509 => {
+                let identity = material::armoured(text(IDENTITY)?)?;
+                (identity.to_vec(), material::armoured(text(SECRET)?)?)
+            }
+            Mode::NoSec | Mode::Unreadable => return Some(Self::none()),
+        };
+        Some(Self {
+            mode,
+            identity,
+            secret,
+        })
+    }
+
+    fn of_client(credentials: &Value) -> Option<Self> {
+        match DeviceCredentials::of_stored(Some(credentials)).ok()? {
+            DeviceCredentials::NoSec => Some(Self::none()),
+            DeviceCredentials::Psk { identity, key } => Some(Self {
+                mode: Mode::Psk,
+                identity: identity.into_bytes(),
+                secret: key,
+            }),
+            _ => None,
+        }
+    }
 }

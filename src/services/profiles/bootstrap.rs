@@ -8,6 +8,7 @@ use super::findings::Findings;
 use super::json::Node;
 use super::members::{Members, unlike};
 use crate::proto::lwm2m::Binding;
+use crate::services::credentials::Mode;
 
 /// Most servers of a profile.
 const MAX_SERVERS: usize = 100;
@@ -69,8 +70,41 @@ const MEMBERS: [&str; 16] = [
     "endpoint",
 ];
 
-/// Checks `bootstrap` and `bootstrapServerUpdateEnable`.
-pub(super) fn check(members: &Members<'_>, ports: ServerPorts, findings: &mut Findings) {
+/// A server that a device is told when it bootstraps. Defaults are ThingsBoard's.
+#[derive(Clone, Debug, PartialEq)]
+pub struct BootstrapServer {
+    /// The bootstrap server itself.
+    pub is_bootstrap: bool,
+    /// Security mode.
+    pub mode: Mode,
+    /// Short Server ID; `None` of the bootstrap server.
+    pub short_id: Option<u16>,
+    /// Host name or address.
+    pub host: String,
+    /// Port.
+    pub port: u16,
+    /// SubjectPublicKeyInfo or certificate of the server.
+    pub server_key: Vec<u8>,
+    /// Client Hold Off Time in seconds.
+    pub hold_off: u32,
+    /// Bootstrap-Server Account Timeout in seconds.
+    pub account_timeout: u32,
+    /// Lifetime in seconds.
+    pub lifetime: u32,
+    /// Default Minimum Period in seconds.
+    pub min_period: u32,
+    /// Notification Storing When Disabled or Offline.
+    pub stores_notifications: bool,
+    /// Binding.
+    pub binding: String,
+}
+
+/// Reads `bootstrap` and `bootstrapServerUpdateEnable`; elements with faults are left out.
+pub(super) fn read(
+    members: &Members<'_>,
+    ports: ServerPorts,
+    findings: &mut Findings,
+) -> Vec<BootstrapServer> {
     let updates = members.boolean("bootstrapServerUpdateEnable", findings);
     let servers = members.array("bootstrap", findings);
     if servers.len() > MAX_SERVERS {
@@ -86,11 +120,13 @@ pub(super) fn check(members: &Members<'_>, ports: ServerPorts, findings: &mut Fi
         short_ids: HashSet::new(),
         addresses: HashSet::new(),
     };
+    let mut read = Vec::new();
     for (member, node) in servers.into_iter().take(MAX_SERVERS) {
         if let Some(server) = Members::outermost(node, &member, findings) {
-            check.server(&server, findings);
+            read.extend(check.server(&server, findings));
         }
     }
+    read
 }
 
 struct Check<'a> {
@@ -101,7 +137,7 @@ struct Check<'a> {
 }
 
 impl<'a> Check<'a> {
-    fn server(&mut self, server: &Members<'a>, findings: &mut Findings) {
+    fn server(&mut self, server: &Members<'a>, findings: &mut Findings) -> Option<BootstrapServer> {
         let bootstrap = server.boolean("bootstrapServerIs", findings) == Some(true);
         let called = if bootstrap {
             "Bootstrap Server"
@@ -122,11 +158,22 @@ impl<'a> Check<'a> {
                 "Bootstrap config must not include \"Bootstrap Server\". \"Include Bootstrap Server updates\" is false.",
             );
         }
-        self.short_id(server, bootstrap, called, findings);
-        self.address(server, bootstrap, called, mode, findings);
-        check_key(server, called, mode, findings);
-        check_account(server, findings);
+        let short_id = self.short_id(server, bootstrap, called, findings);
+        let address = self.address(server, bootstrap, called, mode, findings);
+        let server_key = key(server, called, mode, findings);
+        let account = account(server, findings);
         server.warn_of_unknown(&MEMBERS, findings);
+        let (host, port) = address?;
+        let (mode, server_key) = (Mode::ALL.get(mode?).copied()?, server_key?);
+        (bootstrap || short_id.is_some()).then_some(BootstrapServer {
+            is_bootstrap: bootstrap,
+            mode,
+            short_id: short_id.filter(|_| !bootstrap),
+            host,
+            port,
+            server_key,
+            ..account
+        })
     }
 
     fn short_id(
@@ -135,7 +182,7 @@ impl<'a> Check<'a> {
         bootstrap: bool,
         called: &str,
         findings: &mut Findings,
-    ) {
+    ) -> Option<u16> {
         const NAME: &str = "shortServerId";
         let member = server.at(NAME);
         let id = match server.given(NAME) {
@@ -151,7 +198,8 @@ impl<'a> Check<'a> {
                 )
             }
             Some(other) => {
-                return findings.refuse(&member, unlike(other, "a whole number from 1 to 65534"));
+                findings.refuse(&member, unlike(other, "a whole number from 1 to 65534"));
+                return None;
             }
         };
         if bootstrap {
@@ -159,7 +207,7 @@ impl<'a> Check<'a> {
                 let text = format!("{called} ShortServerId must be null!");
                 findings.refuse_as(&member, text);
             }
-            return;
+            return None;
         }
         match id {
             None => {
@@ -173,13 +221,16 @@ impl<'a> Check<'a> {
                         &member,
                         format!("{called} \"Short server Id\" value = {id}. {UNIQUE}"),
                     );
+                    return None;
                 }
+                return id.try_into().ok();
             }
             Some(_) => findings.refuse_as(
                 &member,
                 format!("{called} ShortServerId must be in range [1 - 65534]!"),
             ),
         }
+        None
     }
 
     fn address(
@@ -189,7 +240,7 @@ impl<'a> Check<'a> {
         called: &str,
         mode: Option<usize>,
         findings: &mut Findings,
-    ) {
+    ) -> Option<(String, u16)> {
         let host = server.text("host", findings);
         if host.is_some_and(str::is_empty) || server.get("host").is_none() {
             let problem = "is missing; accepted is a host name or an IP address";
@@ -208,9 +259,7 @@ impl<'a> Check<'a> {
                 format!("{called} \"Host + port\" value = {host}:{port}. {UNIQUE}"),
             );
         }
-        let (Some(port), Some(mode)) = (port, mode) else {
-            return;
-        };
+        let (port, mode) = (port?, mode?);
         let secure = mode != NO_SEC;
         let configured = self.ports.of(bootstrap, secure);
         let usual = ServerPorts::default().of(bootstrap, secure);
@@ -223,6 +272,8 @@ impl<'a> Check<'a> {
                 ),
             );
         }
+        let host = host.filter(|host| !host.is_empty())?;
+        Some((host.to_owned(), port.try_into().ok()?))
     }
 }
 
@@ -234,8 +285,13 @@ const DEFAULT_SHORT_ID: u32 = 123;
 
 const UNIQUE: &str = "This value must be a unique value for all servers!";
 
-/// The public key (RPK) or certificate (X.509) of the server.
-fn check_key(server: &Members<'_>, called: &str, mode: Option<usize>, findings: &mut Findings) {
+/// The public key (RPK) or certificate (X.509) of the server; empty for other modes.
+fn key(
+    server: &Members<'_>,
+    called: &str,
+    mode: Option<usize>,
+    findings: &mut Findings,
+) -> Option<Vec<u8>> {
     const NAME: &str = "serverPublicKey";
     server.text("serverCertificate", findings);
     let key = server.text(NAME, findings).unwrap_or_default();
@@ -251,23 +307,28 @@ fn check_key(server: &Members<'_>, called: &str, mode: Option<usize>, findings: 
         Some("X509") if !is(key, certificates::is_certificate) => {
             "X509 certificate must be in DER-encoded X509v3 format and support only EC algorithm and then encoded to Base64 format!"
         }
-        _ => return,
+        Some("RPK" | "X509") => return certificates::decode(key),
+        _ => return Some(Vec::new()),
     };
     findings.refuse_as(&server.at(NAME), format!("{called} {problem}"));
+    None
 }
 
 /// What the device's server account and security account are to hold.
-fn check_account(server: &Members<'_>, findings: &mut Findings) {
-    for name in [
-        "clientHoldOffTime",
-        "bootstrapServerAccountTimeout",
-        "lifetime",
-        "defaultMinPeriod",
-    ] {
-        server.number(name, "seconds", 0..=u32::MAX, findings);
-    }
-    server.boolean("notifIfDisabled", findings);
-    if let Some(binding) = server.text("binding", findings)
+fn account(server: &Members<'_>, findings: &mut Findings) -> BootstrapServer {
+    let [hold_off, account_timeout, lifetime, min_period] = [
+        ("clientHoldOffTime", 1),
+        ("bootstrapServerAccountTimeout", 0),
+        ("lifetime", 300),
+        ("defaultMinPeriod", 1),
+    ]
+    .map(|(name, usual)| {
+        let seconds = server.number(name, "seconds", 0..=u32::MAX, findings);
+        seconds.unwrap_or(usual)
+    });
+    let stores_notifications = server.boolean("notifIfDisabled", findings).unwrap_or(true);
+    let binding = server.text("binding", findings);
+    if let Some(binding) = binding
         && binding.parse::<Binding>().is_err()
     {
         findings.refuse(
@@ -277,5 +338,19 @@ fn check_account(server: &Members<'_>, findings: &mut Findings) {
                 super::json::quoted(binding)
             ),
         );
+    }
+    BootstrapServer {
+        is_bootstrap: false,
+        mode: Mode::NoSec,
+        short_id: None,
+        host: String::new(),
+        port: 0,
+        server_key: Vec::new(),
+        hold_off,
+        account_timeout,
+        lifetime,
+        min_period,
+        stores_notifications,
+        binding: binding.unwrap_or("U").to_owned(),
     }
 }

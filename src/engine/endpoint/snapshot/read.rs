@@ -23,7 +23,7 @@ pub(super) fn endpoint(record: &[u8]) -> Read<Snapshot<'_>> {
     if form > FORM {
         return Err(SnapshotError::Form(form));
     }
-    if members < 13 + u64::from(form > 1) {
+    if members < 13 + u64::from(form.saturating_sub(1)) {
         return Err(SnapshotError::Member("number of members"));
     }
     let name = from.str()?;
@@ -54,6 +54,10 @@ pub(super) fn endpoint(record: &[u8]) -> Read<Snapshot<'_>> {
             Ok((from.u8()?, from.u8()?, from.u64()?))
         })?,
     };
+    let updates = match form {
+        0..=2 => Vec::new(),
+        _ => super::update::read(&mut from)?,
+    };
     Ok(Snapshot {
         name,
         whereabouts: Whereabouts {
@@ -72,6 +76,7 @@ pub(super) fn endpoint(record: &[u8]) -> Read<Snapshot<'_>> {
         values,
         problems,
         pending,
+        updates,
     })
 }
 

@@ -26,7 +26,7 @@ pub(super) fn endpoint(
 }
 
 fn members(core: &EndpointCore, at: &Whereabouts, now: Now, out: &mut Out<'_>) -> Written {
-    out.array(14)?.u8(FORM)?.str(&core.name)?.u64(at.plan)?;
+    out.array(15)?.u8(FORM)?.str(&core.name)?.u64(at.plan)?;
     let (ip, port) = at.peer;
     out.array(2)?.bytes(&ip)?.u16(port)?;
     match at.local {
@@ -65,7 +65,7 @@ fn members(core: &EndpointCore, at: &Whereabouts, now: Now, out: &mut Out<'_>) -
         Some((shard, mode, id)) => out.array(3)?.u8(shard)?.u8(mode)?.u64(id)?,
         None => out.null()?,
     };
-    Ok(())
+    super::update::write(&core.updates, out)
 }
 
 fn registration(kept: &Registration, out: &mut Out<'_>) -> Written {

@@ -81,6 +81,7 @@ impl Shard {
             credentials.map(|credentials| credentials.decide(&claim, resumed, now))
         } else if secure.lookups.ask(Lookup {
             shard: self.index,
+            is_bootstrap: false,
             handshake,
             claim,
             resumed,
@@ -93,6 +94,7 @@ impl Shard {
         };
         let refused = || Decision::refused(AlertDescription::InternalError);
         self.answer_lookup(Answer {
+            is_bootstrap: false,
             handshake,
             claim: fingerprint,
             mode,

@@ -97,7 +97,11 @@ fn observe(path: &str) -> PlannedStep {
 }
 
 /// A shard on what is stored, `later` milliseconds after the former one served last.
-fn start(memory: &Arc<Memory>, parts: ProfileParts, later: UnixMillis) -> (Bench, Restored) {
+pub(super) fn start(
+    memory: &Arc<Memory>,
+    parts: ProfileParts,
+    later: UnixMillis,
+) -> (Bench, Restored) {
     let mut bench = super::plans::bench(parts);
     let served_until = bench.now.wall;
     bench.now.wall += later;

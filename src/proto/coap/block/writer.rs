@@ -99,6 +99,25 @@ impl<B: AsRef<[u8]>> BodyWriter<B> {
         Ok(writer)
     }
 
+    /// A transfer that goes on at byte `offset`, up to which the server has acknowledged the body.
+    ///
+    /// # Errors
+    ///
+    /// [`WriteError::TooManyBlocks`].
+    pub fn resumed(body: B, szx: u8, offset: usize) -> Result<Self, WriteError> {
+        let mut writer = Self::new(body, szx)?;
+        let fits = offset < writer.length() && offset.is_multiple_of(block_size(writer.szx));
+        // What no block starts at begins anew.
+        writer.offset = if fits { offset } else { 0 };
+        Ok(writer)
+    }
+
+    /// Size exponent of the blocks: 0 to 6.
+    #[must_use]
+    pub const fn size_exponent(&self) -> u8 {
+        self.szx
+    }
+
     /// The request to send now.
     #[must_use]
     pub fn block(&self) -> OutgoingBlock<'_> {

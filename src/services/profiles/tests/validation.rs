@@ -403,7 +403,7 @@ async fn our_own_settings_are_all_known() {
     assert_refused(
         json!({"rookery": {"strictObjectVersion": true}}),
         "rookery.strictObjectVersion",
-        "is not known; accepted: strictObjectVersions, history, transportLog; did you mean \"strictObjectVersions\"?",
+        "is not known; accepted: strictObjectVersions, history, transportLog, bootstrap; did you mean \"strictObjectVersions\"?",
     )
     .await;
     assert_refused(

@@ -21,7 +21,7 @@ use crate::services::engine::{
     Admission, Answer, AttributesView, Cursor, DeviceAnswer, DeviceContext, DeviceFilter,
     DeviceOutcome, DeviceRequest, DeviceSummary, Engine, EngineError, EnginePage, Event, LogEntry,
     Measured, PendingRequest, ProfileError, ProfileId, ProfileParts, RegistrationView,
-    RequestError, Severity, TelemetryView, Trace, TraceError,
+    RequestError, Severity, TelemetryView, Trace, TraceError, UpdateKind, UpdateTarget, UpdateView,
 };
 use crate::services::models::Models;
 use crate::services::profiles::{ProfileSettings, Profiles, ServerPorts};
@@ -241,6 +241,18 @@ impl Engine for Scripted {
         Ok(())
     }
 
+    fn assign_update(&self, _: &str, _: Arc<UpdateTarget>) -> Result<bool, EngineError> {
+        Ok(false)
+    }
+
+    fn withdraw_update(&self, _: &str, _: UpdateKind) -> Result<bool, EngineError> {
+        Ok(false)
+    }
+
+    fn updates<'a>(&'a self, _: &'a str) -> Answer<'a, Option<Vec<UpdateView>>> {
+        ready(Ok(None)).boxed()
+    }
+
     fn arrival(&self, endpoint: &str) -> oneshot::Receiver<()> {
         let (sender, receiver) = oneshot::channel();
         let mut waiting = self.waiting.lock().unwrap();
@@ -284,6 +296,10 @@ impl Engine for Scripted {
 
     fn remove<'a>(&'a self, _: &'a str) -> Answer<'a, bool> {
         ready(Ok(false)).boxed()
+    }
+
+    fn revoke<'a>(&'a self, _: &'a Arc<str>) -> BoxFuture<'a, ()> {
+        ready(()).boxed()
     }
 
     fn holds(&self, endpoint: &str) -> bool {

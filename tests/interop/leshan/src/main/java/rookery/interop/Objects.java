@@ -13,6 +13,7 @@ import java.util.TreeMap;
 import java.util.TreeSet;
 import java.util.concurrent.ConcurrentSkipListSet;
 
+import org.eclipse.leshan.client.object.Security;
 import org.eclipse.leshan.client.object.Server;
 import org.eclipse.leshan.client.resource.BaseInstanceEnablerFactory;
 import org.eclipse.leshan.client.resource.LwM2mInstanceEnabler;
@@ -38,8 +39,14 @@ final class Objects {
         Map<Integer, ObjectModel> models = models(options);
 
         ObjectsInitializer initializer = new ObjectsInitializer(new StaticModel(models.values()));
-        initializer.setInstancesForObject(LwM2mId.SECURITY, options.credentials().security(options.serverUri(), SHORT_SERVER_ID));
-        initializer.setInstancesForObject(LwM2mId.SERVER, server(options));
+        if (options.bootstrap()) {
+            initializer.setInstancesForObject(LwM2mId.SECURITY, Security.noSecBootstrap(options.serverUri()));
+            initializer.setClassForObject(LwM2mId.SERVER, Server.class);
+        } else {
+            initializer.setInstancesForObject(LwM2mId.SECURITY,
+                    options.credentials().security(options.serverUri(), SHORT_SERVER_ID));
+            initializer.setInstancesForObject(LwM2mId.SERVER, server(options));
+        }
         for (int object : InitialValues.OBJECTS) {
             if (models.containsKey(object)) {
                 addInstances(initializer, object, events);

@@ -9,12 +9,13 @@ import java.util.Map;
 import org.eclipse.leshan.core.LwM2m.LwM2mVersion;
 
 /** The command line. */
-record Options(String serverUri, String endpoint, LwM2mVersion version, long lifetime, boolean queueMode,
-        Map<String, String> attributes, String bind, List<String> models, Formats formats, Credentials credentials,
-        Integer connectionId, String suites) {
+record Options(String serverUri, String endpoint, boolean bootstrap, LwM2mVersion version, long lifetime,
+        boolean queueMode, Map<String, String> attributes, String bind, List<String> models, Formats formats,
+        Credentials credentials, Integer connectionId, String suites) {
 
     static final String USAGE = """
             usage: leshan SERVER_URI ENDPOINT [options]
+              --bootstrap         SERVER_URI is a bootstrap server's; the device knows no other
               --lwm2m 1.0|1.1     version of the registration (1.1)
               --lifetime SECONDS  lifetime of the registration (300)
               --queue             queue mode
@@ -38,6 +39,7 @@ record Options(String serverUri, String endpoint, LwM2mVersion version, long lif
         LwM2mVersion version = LwM2mVersion.V1_1;
         long lifetime = 300;
         boolean queueMode = false;
+        boolean bootstrap = false;
         boolean oldFormats = false;
         String formats = null;
         String bind = "127.0.0.1";
@@ -53,6 +55,7 @@ record Options(String serverUri, String endpoint, LwM2mVersion version, long lif
             switch (flag) {
             case "--lwm2m" -> version = version(value(flag, rest));
             case "--lifetime" -> lifetime = Long.parseLong(value(flag, rest));
+            case "--bootstrap" -> bootstrap = true;
             case "--queue" -> queueMode = true;
             case "--bind" -> bind = value(flag, rest);
             case "--formats" -> formats = value(flag, rest);
@@ -72,7 +75,7 @@ record Options(String serverUri, String endpoint, LwM2mVersion version, long lif
             default -> throw new IllegalArgumentException("unknown option " + flag);
             }
         }
-        return new Options(arguments.get(0), arguments.get(1), version, lifetime, queueMode, attributes,
+        return new Options(arguments.get(0), arguments.get(1), bootstrap, version, lifetime, queueMode, attributes,
                 bind, models, Formats.parse(formats, oldFormats), credentials, connectionId, suites);
     }
 

@@ -5,6 +5,7 @@ import java.util.function.Supplier;
 import org.eclipse.leshan.client.observer.LwM2mClientObserverAdapter;
 import org.eclipse.leshan.client.servers.LwM2mServer;
 import org.eclipse.leshan.core.ResponseCode;
+import org.eclipse.leshan.core.request.BootstrapRequest;
 import org.eclipse.leshan.core.request.DeregisterRequest;
 import org.eclipse.leshan.core.request.RegisterRequest;
 import org.eclipse.leshan.core.request.UpdateRequest;
@@ -28,6 +29,17 @@ final class RegistrationReporter extends LwM2mClientObserverAdapter {
     /** The registration id: the last segment of the location. */
     static String id(String location) {
         return location.substring(location.lastIndexOf('/') + 1);
+    }
+
+    @Override
+    public void onBootstrapSuccess(LwM2mServer server, BootstrapRequest request) {
+        events.emit("bootstrapped");
+    }
+
+    @Override
+    public void onBootstrapFailure(LwM2mServer server, BootstrapRequest request, ResponseCode code, String message,
+            Exception cause) {
+        failed("bootstrap-failed", code, message, cause);
     }
 
     @Override

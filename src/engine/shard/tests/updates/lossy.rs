@@ -1,0 +1,51 @@
+//! Messages that get lost, each way: the update ends well all the same.
+
+use super::*;
+
+fn lossy(seed: u64, loss: u8, manner: Manner, target: UpdateTarget) -> Lab {
+    let mut lab = Lab::new(Device::new(manner));
+    lab.dice = fastrand::Rng::with_seed(seed);
+    lab.assign(target);
+    lab.register();
+    lab.loss = loss;
+    lab.wait_until(
+        |lab| matches!(lab.states.last(), Some(last) if last == "UPDATED" || last == "FAILED"),
+    );
+    lab
+}
+
+#[test]
+fn a_push_survives_the_loss_of_messages() {
+    for seed in 0..12 {
+        for kind in UpdateKind::ALL {
+            let mut lab = lossy(seed, 20, Manner::default(), target(kind));
+            let reason = lab.reason();
+            assert_eq!(
+                lab.update().state,
+                "UPDATED",
+                "{kind:?} seed {seed}: {reason}"
+            );
+            let path = ["/5/0/2", "/9/0/4"][kind as usize];
+            let orders = lab.device.executed.iter().filter(|(to, _)| to == path);
+            assert_eq!(orders.count(), 1, "{kind:?} seed {seed}");
+        }
+    }
+}
+
+#[test]
+fn a_pull_survives_the_loss_of_messages() {
+    for seed in 0..12 {
+        let target = UpdateTarget {
+            strategy: Strategy::Url,
+            base_url: Some("coap://h:5685".into()),
+            ..firmware()
+        };
+        let mut lab = lossy(seed, 15, Manner::default(), target);
+        assert_eq!(
+            lab.update().state,
+            "UPDATED",
+            "seed {seed}: {}",
+            lab.reason()
+        );
+    }
+}

@@ -1,0 +1,217 @@
+//! Every result code of both objects, refusals, and time running out.
+
+use super::*;
+
+/// Text, retried.
+const FIRMWARE: [(u8, &str, bool); 8] = [
+    (
+        2,
+        "Not enough flash memory for the new firmware package",
+        false,
+    ),
+    (3, "Out of RAM during downloading process", false),
+    (4, "Connection lost during downloading process", true),
+    (
+        5,
+        "Integrity check failure for new downloaded package",
+        true,
+    ),
+    (6, "Unsupported package type", false),
+    (7, "Invalid URI", false),
+    (9, "Unsupported protocol", false),
+    (
+        99,
+        "update result 99, which the object does not define",
+        false,
+    ),
+];
+
+const SOFTWARE: [(u8, &str, bool); 9] = [
+    (50, "Not enough storage for the new software package", true),
+    (51, "Out of memory during downloading process", true),
+    (52, "Connection lost during downloading process", false),
+    (53, "Package integrity check failure.", false),
+    (54, "Unsupported package type", false),
+    (56, "Invalid URI", true),
+    (57, "Device defined update error", true),
+    (58, "Software installation failure", true),
+    (59, "Uninstallation Failure during forUpdate(arg=0)", true),
+];
+
+fn with_results(results: &[u8]) -> Lab {
+    Lab::new(Device::new(Manner {
+        download_results: results.to_vec().into(),
+        ..Manner::default()
+    }))
+}
+
+#[test]
+fn every_bad_result_of_a_download_ends_in_failed_with_its_text() {
+    let firmware_rows = FIRMWARE.iter().map(|row| (UpdateKind::Firmware, row));
+    let software_rows = SOFTWARE.iter().map(|row| (UpdateKind::Software, row));
+    for (kind, (result, text, retried)) in firmware_rows.chain(software_rows) {
+        let mut lab = with_results(&[*result; 9]);
+        lab.run(target(kind), 60);
+        assert_eq!(lab.states.last().unwrap(), "FAILED", "{result}");
+        assert!(lab.reason().starts_with(text), "{result}: {}", lab.reason());
+        let attempts = if *retried { 4 } else { 1 };
+        assert_eq!(lab.device.written.len(), attempts, "{result}");
+        assert!(lab.update().ended);
+        assert!(lab.device.executed.is_empty());
+        let name = format!("{}_error", kind.prefix());
+        let told = &lab.bench.telemetry(NAME)[&name][0].value;
+        assert!(told.as_str().unwrap().starts_with(text));
+    }
+}
+
+#[test]
+fn another_attempt_after_a_result_that_is_retried_may_succeed() {
+    for (kind, result) in [(UpdateKind::Firmware, 5), (UpdateKind::Software, 51)] {
+        let mut lab = with_results(&[result]);
+        lab.run(target(kind), 30);
+        assert_eq!(lab.states.last().unwrap(), "UPDATED");
+        assert!(lab.states.contains(&"FAILED".to_owned()));
+        assert_eq!(lab.update().attempts, 2);
+        let restarts = format!(r#"lwm2m_ota_restarts_total{{kind="{}"}}"#, kind.name());
+        assert_eq!(lab.bench.metric(&restarts), 1.0);
+    }
+}
+
+#[test]
+fn a_bad_result_of_the_installation_ends_it() {
+    for (kind, result, text) in [
+        (UpdateKind::Firmware, 8, "Firmware update failed"),
+        (UpdateKind::Firmware, 10, "Firmware update cancelled"),
+    ] {
+        let mut lab = Lab::new(Device::new(Manner {
+            install_results: vec![result].into(),
+            ..Manner::default()
+        }));
+        lab.run(target(kind), 20);
+        assert_eq!(lab.states.last().unwrap(), "FAILED");
+        assert_eq!(lab.reason(), text);
+    }
+}
+
+#[test]
+fn an_installation_of_software_that_fails_is_tried_three_times_more() {
+    let mut lab = Lab::new(Device::new(Manner {
+        install_results: vec![58, 58, 58, 58, 58].into(),
+        ..Manner::default()
+    }));
+    lab.run(software(), 60);
+    assert_eq!(lab.states.last().unwrap(), "FAILED");
+    assert_eq!(lab.reason(), "Software installation failure; tried 4 times");
+    let installs = lab
+        .device
+        .executed
+        .iter()
+        .filter(|(path, _)| path == "/9/0/4");
+    assert_eq!(installs.count(), 4);
+}
+
+#[test]
+fn a_user_may_put_the_installation_off() {
+    let mut lab = Lab::new(Device::new(Manner {
+        install_results: vec![11].into(),
+        ..Manner::default()
+    }));
+    lab.run(
+        UpdateTarget {
+            max_defer: Some(3_600),
+            ..firmware()
+        },
+        30,
+    );
+    assert_eq!(lab.states.last().unwrap(), "DOWNLOADED");
+    assert!(
+        lab.update()
+            .waiting_for
+            .contains("put the installation off")
+    );
+    lab.wait(3_000);
+    assert_eq!(lab.device.executed.len(), 1);
+    lab.device.install_now();
+    lab.wait(10);
+    assert_eq!(lab.states.last().unwrap(), "UPDATED");
+}
+
+#[test]
+fn an_old_bad_result_is_not_taken_for_one_of_this_update() {
+    let mut device = Device::new(Manner::default());
+    device.values.insert("/5/0/5", "8".to_owned());
+    let mut lab = Lab::new(device);
+    lab.run(firmware(), 10);
+    assert_eq!(lab.states.last().unwrap(), "UPDATED");
+    let text = "Previous update firmware failed. Result: Firmware update failed";
+    assert!(lab.log.iter().any(|line| line == text), "{:?}", lab.log);
+}
+
+#[test]
+fn a_refused_package_and_a_refused_order_end_with_what_the_device_said() {
+    let refusing = Manner {
+        refuses: Some(Code::BAD_REQUEST),
+        downloads: false,
+        ..Manner::default()
+    };
+    let stubborn = Manner {
+        refuses_install: Some(Code::METHOD_NOT_ALLOWED),
+        ..Manner::default()
+    };
+    for (manner, text) in [
+        (
+            refusing,
+            "the device refused the package: 4.00 BAD_REQUEST: no room for it",
+        ),
+        (
+            stubborn,
+            "the device refused to install the package: 4.05 METHOD_NOT_ALLOWED",
+        ),
+    ] {
+        for kind in UpdateKind::ALL {
+            let mut lab = Lab::new(Device::new(manner.clone()));
+            lab.run(target(kind), 60);
+            assert_eq!(lab.states.last().unwrap(), "FAILED");
+            assert_eq!(lab.reason(), text);
+        }
+    }
+}
+
+#[test]
+fn a_device_that_takes_the_package_and_does_nothing_is_given_up_with_a_reason() {
+    for kind in UpdateKind::ALL {
+        let mut lab = Lab::new(Device::new(Manner {
+            downloads: false,
+            ..Manner::default()
+        }));
+        lab.run(target(kind), 1_700);
+        assert!(!lab.update().ended);
+        lab.wait(400);
+        assert_eq!(lab.states.last().unwrap(), "FAILED");
+        let reason = lab.reason();
+        assert!(
+            reason.starts_with("the download made no progress for 1800 s"),
+            "{reason}"
+        );
+    }
+}
+
+#[test]
+fn a_device_that_never_installs_is_given_up_with_a_reason() {
+    for kind in UpdateKind::ALL {
+        let mut lab = Lab::new(Device::new(Manner {
+            installs: false,
+            ..Manner::default()
+        }));
+        lab.run(target(kind), 3_500);
+        assert!(!lab.update().ended);
+        lab.wait(400);
+        assert_eq!(lab.states.last().unwrap(), "FAILED");
+        let reason = lab.reason();
+        assert!(
+            reason.contains("within 3600 s after the order to install"),
+            "{reason}"
+        );
+        assert_eq!(lab.device.executed.len(), 1);
+    }
+}
