@@ -133,14 +133,12 @@ impl DtlsTotals {
             layer.kept_sessions() as i64,
             layer.handshakes() as i64,
             layer.partial_hellos() as i64,
-            layer.kept_sessions() as i64,
         ];
         let ours = [
             &metrics.sessions,
             &metrics.sessions_kept,
             &metrics.handshakes_open,
             &metrics.partial_hellos,
-            &metrics.sessions_kept,
         ];
         for (gauge, (now, before)) in ours.iter().zip(gauges.iter().zip(self.gauges)) {
             gauge.add(now - before);
