@@ -1,7 +1,7 @@
 //! What the server under test is told by its API: profile, devices, package, and the order to update.
 
 use std::collections::BTreeMap;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use hyper::{Method, StatusCode};
 use serde_json::{Map, Value, json};
@@ -21,8 +21,8 @@ pub struct Server<'a> {
     connection: Connection,
     package: Option<String>,
     campaign: Option<String>,
-    /// What the server had counted before the order.
-    ended_before: f64,
+    /// Updates that the server had counted before the order: all that had ended, and those that had failed.
+    before: (f64, f64),
 }
 
 /// How devices stand at the server.
@@ -38,8 +38,10 @@ pub struct Standing {
 const REMOVING: usize = 8;
 /// Devices of a page.
 const PAGE: usize = 1_000;
-/// How long a campaign that was cancelled has to say so.
-const CANCEL: Duration = Duration::from_millis(500);
+/// How long a campaign that was cancelled may take to be over.
+const CANCEL: Duration = Duration::from_secs(10);
+/// How often it is looked whether it is.
+const LOOK: Duration = Duration::from_millis(100);
 
 impl<'a> Server<'a> {
     /// Connects to the API.
@@ -54,7 +56,7 @@ impl<'a> Server<'a> {
             scenario,
             package: None,
             campaign: None,
-            ended_before: 0.0,
+            before: (0.0, 0.0),
         })
     }
 
@@ -116,9 +118,9 @@ impl<'a> Server<'a> {
             Way::Pull => 2,
             Way::Push19 => 3,
         };
-        let member = match scenario.package {
-            PackageKind::Firmware => "fwUpdateStrategy",
-            PackageKind::Software => "swUpdateStrategy",
+        let (member, resource) = match scenario.package {
+            PackageKind::Firmware => ("fwUpdateStrategy", "fwUpdateResource"),
+            PackageKind::Software => ("swUpdateStrategy", "swUpdateResource"),
         };
         json!({
             "type": "LWM2M",
@@ -131,6 +133,7 @@ impl<'a> Server<'a> {
                 "clientOnlyObserveAfterConnect": 1,
                 "useObject19ForOtaInfo": scenario.object_19_info,
                 member: strategy,
+                resource: scenario.resource,
             },
         })
     }
@@ -175,7 +178,7 @@ impl<'a> Server<'a> {
         let profile = scenario.profile_name();
         let package = self.package.clone().unwrap_or_default();
         if scenario.assign == Assign::Profile {
-            self.ended_before = self.ended(None).await?;
+            self.before = self.ended().await?;
             let path = format!("/api/v1/profiles/{profile}/{}", self.kind());
             let body = json!({ "packageId": package });
             self.connection
@@ -212,23 +215,23 @@ impl<'a> Server<'a> {
                 failed: number("failed") + number("skipped") + number("cancelled"),
             });
         }
-        let all = self.ended(None).await? - self.ended_before;
-        let failed = self.ended(Some("failed")).await?;
+        let (all, failed) = self.ended().await?;
+        let (all, failed) = (all - self.before.0, failed - self.before.1);
         Ok(Standing {
             updated: (all - failed).max(0.0) as u32,
-            failed: failed as u32,
+            failed: failed.max(0.0) as u32,
         })
     }
 
-    /// Updates that have ended, as the server counts them.
-    async fn ended(&mut self, result: Option<&str>) -> Result<f64, OtaError> {
+    /// Updates that have ended, as the server counts them: all, and those that failed.
+    async fn ended(&mut self) -> Result<(f64, f64), OtaError> {
         let sent = self
             .connection
             .text(Method::GET, "/metrics", "text/plain", "");
         let text = sent.await?;
-        let mut labels = vec![("kind", self.kind())];
-        labels.extend(result.map(|result| ("result", result)));
-        Ok(metric_sum(&text, "lwm2m_ota_updates_total", &labels))
+        let kind = ("kind", self.kind());
+        let sum = |labels: &[_]| metric_sum(&text, "lwm2m_ota_updates_total", labels);
+        Ok((sum(&[kind]), sum(&[kind, ("result", "failed")])))
     }
 
     /// How many devices failed for each reason.
@@ -270,15 +273,8 @@ impl<'a> Server<'a> {
         if let Some(path) = self.campaign_path() {
             // It may be over already.
             let cancel = format!("{path}:cancel");
-            if self
-                .connection
-                .call(Method::POST, &cancel, None)
-                .await
-                .is_ok()
-            {
-                tokio::time::sleep(CANCEL).await;
-            }
-            remove(&mut self.connection, &path).await?;
+            let _ = self.connection.call(Method::POST, &cancel, None).await;
+            self.remove_campaign(&path).await?;
         }
         let names: Vec<_> = self.names().chain(self.bystanders()).collect();
         let mut removing = Vec::new();
@@ -313,6 +309,21 @@ impl<'a> Server<'a> {
             remove(&mut self.connection, &path).await?;
         }
         Ok(())
+    }
+
+    /// One that was cancelled is over when what runs was taken back.
+    async fn remove_campaign(&mut self, path: &str) -> Result<(), OtaError> {
+        let began = Instant::now();
+        loop {
+            match remove(&mut self.connection, path).await {
+                Err(ApiError::Refused { status, .. })
+                    if status == StatusCode::CONFLICT && began.elapsed() < CANCEL =>
+                {
+                    tokio::time::sleep(LOOK).await;
+                }
+                other => return Ok(other?),
+            }
+        }
     }
 
     fn campaign_path(&self) -> Option<String> {
