@@ -286,7 +286,10 @@ impl Lead<'_> {
                     standing.failed
                 ));
             }
-            if over || standing.updated + standing.failed >= clients {
+            if over {
+                return Ok((server.exact_standing().await?, peak));
+            }
+            if standing.updated + standing.failed >= clients {
                 return Ok((standing, peak));
             }
         }

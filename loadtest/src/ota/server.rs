@@ -204,22 +204,50 @@ impl<'a> Server<'a> {
         Ok(())
     }
 
-    /// How the devices stand.
+    /// How the devices stand, as far as that is known without asking for each of them.
     pub async fn standing(&mut self) -> Result<Standing, OtaError> {
-        if let Some(path) = self.campaign_path() {
-            let answer = self.connection.call(Method::GET, &path, None).await?;
-            let devices = &answer["devices"];
-            let number = |name: &str| devices[name].as_u64().unwrap_or(0) as u32;
-            return Ok(Standing {
-                updated: number("updated"),
-                failed: number("failed") + number("skipped") + number("cancelled"),
-            });
+        if self.campaign.is_some() {
+            return self.standing_of_campaign().await;
         }
         let (all, failed) = self.ended().await?;
         let (all, failed) = (all - self.before.0, failed - self.before.1);
+        // Other updates than ours may be among them.
+        if all >= f64::from(self.scenario.clients) {
+            return self.exact_standing().await;
+        }
         Ok(Standing {
             updated: (all - failed).max(0.0) as u32,
             failed: failed.max(0.0) as u32,
+        })
+    }
+
+    /// How the devices stand.
+    pub async fn exact_standing(&mut self) -> Result<Standing, OtaError> {
+        if self.campaign.is_some() {
+            return self.standing_of_campaign().await;
+        }
+        let mut standing = Standing::default();
+        let kind = self.kind();
+        for name in self.names() {
+            let path = format!("/api/v1/devices/{name}/{kind}");
+            let answer = self.connection.call(Method::GET, &path, None).await?;
+            match answer["state"].as_str() {
+                Some("UPDATED") => standing.updated += 1,
+                Some("FAILED") => standing.failed += 1,
+                _ => {}
+            }
+        }
+        Ok(standing)
+    }
+
+    async fn standing_of_campaign(&mut self) -> Result<Standing, OtaError> {
+        let path = self.campaign_path().unwrap_or_default();
+        let answer = self.connection.call(Method::GET, &path, None).await?;
+        let devices = &answer["devices"];
+        let number = |name: &str| devices[name].as_u64().unwrap_or(0) as u32;
+        Ok(Standing {
+            updated: number("updated"),
+            failed: number("failed") + number("skipped") + number("cancelled"),
         })
     }
 
