@@ -38,6 +38,9 @@ pub struct OtaArgs {
     /// How the image gets to devices.
     #[arg(long, value_enum)]
     strategy: Option<Way>,
+    /// Where devices fetch the image, such as coap://127.0.0.1:5685 [default: the address they talk to].
+    #[arg(long, value_name = "URL")]
+    resource: Option<String>,
     /// File with the image.
     #[arg(long, value_name = "FILE")]
     image: Option<PathBuf>,
@@ -157,6 +160,9 @@ impl OtaArgs {
         if let Some(image) = &self.image {
             scenario.image = Some(image.clone());
         }
+        if let Some(resource) = &self.resource {
+            scenario.resource = Some(resource.clone());
+        }
         set(&mut scenario.clients, self.clients);
         set(&mut scenario.package, self.package);
         set(&mut scenario.strategy, self.strategy);
@@ -231,6 +237,7 @@ mod tests {
     fn bad_values_are_refused() {
         for flags in [
             &["--loss", "1"][..],
+            &["--rebind-at", "2"],
             &["--refuse", "2"],
             &["--refuse", "200=0.1"],
             &["--strategy", "carry"],

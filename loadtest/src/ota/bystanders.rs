@@ -12,10 +12,10 @@ use crate::report::Report;
 use crate::scenario::{FleetSettings, Phase, Scenario};
 use crate::stats::Operation;
 
-/// Bystanders at work in a thread.
+/// Bystanders at work in a thread, which ends when this is dropped.
 pub struct Bystanders {
     ends: Arc<AtomicBool>,
-    thread: JoinHandle<Result<Percentiles, RunError>>,
+    thread: Option<JoinHandle<Result<Percentiles, RunError>>>,
 }
 
 /// Longer than any run.
@@ -67,19 +67,29 @@ impl Bystanders {
                     max: latency.max as f64 / 1e3,
                 })
             })?;
+        let thread = Some(thread);
         Ok(Self { ends, thread })
     }
 
     /// Whether they have ended by themselves.
     pub fn has_ended(&self) -> bool {
-        self.thread.is_finished()
+        self.thread.as_ref().is_none_or(JoinHandle::is_finished)
     }
 
     /// How long their Updates took, in milliseconds.
-    pub fn finish(self) -> Result<Percentiles, RunError> {
+    pub fn finish(mut self) -> Result<Percentiles, RunError> {
         self.ends.store(true, Ordering::Relaxed);
-        self.thread
+        let Some(thread) = self.thread.take() else {
+            return Ok(Percentiles::default());
+        };
+        thread
             .join()
             .unwrap_or_else(|panic| std::panic::resume_unwind(panic))
+    }
+}
+
+impl Drop for Bystanders {
+    fn drop(&mut self) {
+        self.ends.store(true, Ordering::Relaxed);
     }
 }

@@ -195,6 +195,8 @@ impl Fleet {
             self.flush();
         }
         self.counted.lost = self.wire.lost() + self.weather.lost;
+        let updated = self.members.iter().filter(|it| it.device.is_updated());
+        self.counted.updated = updated.count() as u32;
         Ok(self.counted)
     }
 
@@ -394,7 +396,6 @@ impl Fleet {
             Event::Cut => counted.cuts += 1,
             Event::Refused(result) => *counted.refused.entry(result).or_default() += 1,
             Event::Updated => {
-                counted.updated += 1;
                 progress.updated.fetch_add(1, Ordering::Relaxed);
                 let ordered = progress.ordered.load(Ordering::Relaxed);
                 let took = self.wire.now.saturating_sub(ordered);

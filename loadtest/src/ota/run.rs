@@ -23,7 +23,7 @@ use crate::clock::Clock;
 use crate::engine::{RunError, resolve};
 use crate::observe::ApiError;
 use crate::process::Usage;
-use crate::scenario::ScenarioError;
+use crate::scenario::{ScenarioError, within};
 use crate::security::{Security, SecurityError};
 
 /// What a run needs besides what is simulated.
@@ -111,6 +111,9 @@ pub fn run(
         Some(path) => Image::read(path)?,
         None => Image::generated(scenario.image_bytes, scenario.seed),
     };
+    let size = image.digest.size;
+    let fits = OtaScenario::SIZES.contains(&size);
+    within("the length of the image", size, fits, "1 to 1073741824")?;
     let lead = Lead {
         scenario,
         options,
@@ -283,7 +286,10 @@ impl Lead<'_> {
                     standing.failed
                 ));
             }
-            if over || standing.updated + standing.failed >= clients {
+            if over {
+                return Ok((server.exact_standing().await?, peak));
+            }
+            if standing.updated + standing.failed >= clients {
                 return Ok((standing, peak));
             }
         }

@@ -1,5 +1,6 @@
 //! What a run of `loadtest ota` does: from a TOML file, from flags, or both.
 
+use std::ops::RangeInclusive;
 use std::path::{Path, PathBuf};
 
 use clap::ValueEnum;
@@ -28,6 +29,8 @@ pub struct OtaScenario {
     pub package: PackageKind,
     /// How the image gets to devices.
     pub strategy: Way,
+    /// Where devices fetch the image, such as `coap://127.0.0.1:5685`; the address they talk to without it.
+    pub resource: Option<String>,
     /// Length of the image that is made up, in bytes, when there is no `image`.
     pub image_bytes: u64,
     /// File with the image.
@@ -128,6 +131,7 @@ impl Default for OtaScenario {
             register_rate: 500.0,
             package: PackageKind::Firmware,
             strategy: Way::Push,
+            resource: None,
             image_bytes: 1 << 20,
             image: None,
             object_19_info: false,
@@ -153,6 +157,9 @@ impl Default for OtaScenario {
 }
 
 impl OtaScenario {
+    /// Lengths of images: a block has a number of 20 bits (RFC 7959 §2.2).
+    pub const SIZES: RangeInclusive<u64> = 1..=1 << 30;
+
     /// Reads a file.
     ///
     /// # Errors
@@ -175,8 +182,8 @@ impl OtaScenario {
             within(what, value, accepted.contains(&value), "up to 1000000")?;
         }
         let size = self.image_bytes;
-        let fits = self.image.is_some() || (1..=u64::from(u32::MAX)).contains(&size);
-        within("image_bytes", size, fits, "1 to 4294967295")?;
+        let fits = self.image.is_some() || Self::SIZES.contains(&size);
+        within("image_bytes", size, fits, "1 to 1073741824")?;
         let shares = [
             ("loss", self.loss),
             ("power_cuts", self.power_cuts),
@@ -224,6 +231,14 @@ impl OtaScenario {
         let named = (1..=64).contains(&prefix.len()) && prefix.bytes().all(letters);
         let accepted = "1 to 64 of A-Z a-z 0-9 - _ .";
         within("endpoint_prefix", prefix, named, accepted)?;
+        let storms = self.security.rebind.is_some() || self.security.reconnect.is_some();
+        let accepted = "none here: storms are for loadtest run";
+        within(
+            "security.rebind or security.reconnect",
+            "given",
+            !storms,
+            accepted,
+        )?;
         security::check(&self.security)
     }
 

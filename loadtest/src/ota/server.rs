@@ -1,7 +1,7 @@
 //! What the server under test is told by its API: profile, devices, package, and the order to update.
 
 use std::collections::BTreeMap;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use hyper::{Method, StatusCode};
 use serde_json::{Map, Value, json};
@@ -21,8 +21,8 @@ pub struct Server<'a> {
     connection: Connection,
     package: Option<String>,
     campaign: Option<String>,
-    /// What the server had counted before the order.
-    ended_before: f64,
+    /// Updates that the server had counted before the order: all that had ended, and those that had failed.
+    before: (f64, f64),
 }
 
 /// How devices stand at the server.
@@ -38,8 +38,10 @@ pub struct Standing {
 const REMOVING: usize = 8;
 /// Devices of a page.
 const PAGE: usize = 1_000;
-/// How long a campaign that was cancelled has to say so.
-const CANCEL: Duration = Duration::from_millis(500);
+/// How long a campaign that was cancelled may take to be over.
+const CANCEL: Duration = Duration::from_secs(10);
+/// How often it is looked whether it is.
+const LOOK: Duration = Duration::from_millis(100);
 
 impl<'a> Server<'a> {
     /// Connects to the API.
@@ -54,7 +56,7 @@ impl<'a> Server<'a> {
             scenario,
             package: None,
             campaign: None,
-            ended_before: 0.0,
+            before: (0.0, 0.0),
         })
     }
 
@@ -116,9 +118,9 @@ impl<'a> Server<'a> {
             Way::Pull => 2,
             Way::Push19 => 3,
         };
-        let member = match scenario.package {
-            PackageKind::Firmware => "fwUpdateStrategy",
-            PackageKind::Software => "swUpdateStrategy",
+        let (member, resource) = match scenario.package {
+            PackageKind::Firmware => ("fwUpdateStrategy", "fwUpdateResource"),
+            PackageKind::Software => ("swUpdateStrategy", "swUpdateResource"),
         };
         json!({
             "type": "LWM2M",
@@ -131,6 +133,7 @@ impl<'a> Server<'a> {
                 "clientOnlyObserveAfterConnect": 1,
                 "useObject19ForOtaInfo": scenario.object_19_info,
                 member: strategy,
+                resource: scenario.resource,
             },
         })
     }
@@ -175,7 +178,7 @@ impl<'a> Server<'a> {
         let profile = scenario.profile_name();
         let package = self.package.clone().unwrap_or_default();
         if scenario.assign == Assign::Profile {
-            self.ended_before = self.ended(None).await?;
+            self.before = self.ended().await?;
             let path = format!("/api/v1/profiles/{profile}/{}", self.kind());
             let body = json!({ "packageId": package });
             self.connection
@@ -201,34 +204,62 @@ impl<'a> Server<'a> {
         Ok(())
     }
 
-    /// How the devices stand.
+    /// How the devices stand, as far as that is known without asking for each of them.
     pub async fn standing(&mut self) -> Result<Standing, OtaError> {
-        if let Some(path) = self.campaign_path() {
-            let answer = self.connection.call(Method::GET, &path, None).await?;
-            let devices = &answer["devices"];
-            let number = |name: &str| devices[name].as_u64().unwrap_or(0) as u32;
-            return Ok(Standing {
-                updated: number("updated"),
-                failed: number("failed") + number("skipped") + number("cancelled"),
-            });
+        if self.campaign.is_some() {
+            return self.standing_of_campaign().await;
         }
-        let all = self.ended(None).await? - self.ended_before;
-        let failed = self.ended(Some("failed")).await?;
+        let (all, failed) = self.ended().await?;
+        let (all, failed) = (all - self.before.0, failed - self.before.1);
+        // Other updates than ours may be among them.
+        if all >= f64::from(self.scenario.clients) {
+            return self.exact_standing().await;
+        }
         Ok(Standing {
             updated: (all - failed).max(0.0) as u32,
-            failed: failed as u32,
+            failed: failed.max(0.0) as u32,
         })
     }
 
-    /// Updates that have ended, as the server counts them.
-    async fn ended(&mut self, result: Option<&str>) -> Result<f64, OtaError> {
+    /// How the devices stand.
+    pub async fn exact_standing(&mut self) -> Result<Standing, OtaError> {
+        if self.campaign.is_some() {
+            return self.standing_of_campaign().await;
+        }
+        let mut standing = Standing::default();
+        let kind = self.kind();
+        for name in self.names() {
+            let path = format!("/api/v1/devices/{name}/{kind}");
+            let answer = self.connection.call(Method::GET, &path, None).await?;
+            match answer["state"].as_str() {
+                Some("UPDATED") => standing.updated += 1,
+                Some("FAILED") => standing.failed += 1,
+                _ => {}
+            }
+        }
+        Ok(standing)
+    }
+
+    async fn standing_of_campaign(&mut self) -> Result<Standing, OtaError> {
+        let path = self.campaign_path().unwrap_or_default();
+        let answer = self.connection.call(Method::GET, &path, None).await?;
+        let devices = &answer["devices"];
+        let number = |name: &str| devices[name].as_u64().unwrap_or(0) as u32;
+        Ok(Standing {
+            updated: number("updated"),
+            failed: number("failed") + number("skipped") + number("cancelled"),
+        })
+    }
+
+    /// Updates that have ended, as the server counts them: all, and those that failed.
+    async fn ended(&mut self) -> Result<(f64, f64), OtaError> {
         let sent = self
             .connection
             .text(Method::GET, "/metrics", "text/plain", "");
         let text = sent.await?;
-        let mut labels = vec![("kind", self.kind())];
-        labels.extend(result.map(|result| ("result", result)));
-        Ok(metric_sum(&text, "lwm2m_ota_updates_total", &labels))
+        let kind = ("kind", self.kind());
+        let sum = |labels: &[_]| metric_sum(&text, "lwm2m_ota_updates_total", labels);
+        Ok((sum(&[kind]), sum(&[kind, ("result", "failed")])))
     }
 
     /// How many devices failed for each reason.
@@ -270,15 +301,8 @@ impl<'a> Server<'a> {
         if let Some(path) = self.campaign_path() {
             // It may be over already.
             let cancel = format!("{path}:cancel");
-            if self
-                .connection
-                .call(Method::POST, &cancel, None)
-                .await
-                .is_ok()
-            {
-                tokio::time::sleep(CANCEL).await;
-            }
-            remove(&mut self.connection, &path).await?;
+            let _ = self.connection.call(Method::POST, &cancel, None).await;
+            self.remove_campaign(&path).await?;
         }
         let names: Vec<_> = self.names().chain(self.bystanders()).collect();
         let mut removing = Vec::new();
@@ -313,6 +337,21 @@ impl<'a> Server<'a> {
             remove(&mut self.connection, &path).await?;
         }
         Ok(())
+    }
+
+    /// One that was cancelled is over when what runs was taken back.
+    async fn remove_campaign(&mut self, path: &str) -> Result<(), OtaError> {
+        let began = Instant::now();
+        loop {
+            match remove(&mut self.connection, path).await {
+                Err(ApiError::Refused { status, .. })
+                    if status == StatusCode::CONFLICT && began.elapsed() < CANCEL =>
+                {
+                    tokio::time::sleep(LOOK).await;
+                }
+                other => return Ok(other?),
+            }
+        }
     }
 
     fn campaign_path(&self) -> Option<String> {
