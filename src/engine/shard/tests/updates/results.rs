@@ -215,3 +215,83 @@ fn a_device_that_never_installs_is_given_up_with_a_reason() {
         assert_eq!(lab.device.executed.len(), 1);
     }
 }
+
+#[test]
+fn an_order_to_install_that_came_too_early_is_given_again() {
+    for kind in UpdateKind::ALL {
+        let mut lab = Lab::new(Device::new(Manner {
+            checks_again: true,
+            ..Manner::default()
+        }));
+        lab.run(target(kind), 20);
+        let reason = lab.reason();
+        assert_eq!(lab.states.last().unwrap(), "UPDATED", "{kind:?}: {reason}");
+        assert_eq!(lab.device.executed.len(), 2, "{kind:?}");
+        assert_eq!(lab.device.written.len(), 1, "{kind:?}: not sent twice");
+    }
+}
+
+#[test]
+fn a_device_that_says_it_has_the_package_before_it_got_it_is_given_it_from_the_start() {
+    for kind in UpdateKind::ALL {
+        let mut lab = Lab::new(Device::new(Manner {
+            szx: 2,
+            ..Manner::default()
+        }));
+        lab.cut_at = "DOWNLOADING";
+        lab.assign(target(kind));
+        lab.register();
+        let (state, lie) = match kind {
+            UpdateKind::Firmware => ("/5/0/3", "2"),
+            UpdateKind::Software => ("/9/0/7", "3"),
+        };
+        lab.device.set(state, lie);
+        lab.device.manner.answers = true;
+        lab.wait(5);
+        // Nothing is installed before all of it was sent.
+        assert!(lab.device.executed.is_empty() || !lab.device.written.is_empty());
+        lab.wait(400);
+        let reason = lab.reason();
+        assert_eq!(lab.states.last().unwrap(), "UPDATED", "{kind:?}: {reason}");
+        let orders = lab.device.executed.len();
+        let bodies = lab.device.written.iter();
+        let whole = bodies.filter(|(_, body)| body == image().bytes()).count();
+        assert!(whole >= 1 && orders >= 1, "{whole} {orders}");
+    }
+}
+
+#[test]
+fn states_and_results_that_no_object_defines_end_in_failed_or_are_waited_out() {
+    for (path, value) in [("/5/0/3", "9"), ("/5/0/3", "200"), ("/5/0/5", "77")] {
+        let mut lab = Lab::new(Device::new(Manner {
+            installs: false,
+            ..Manner::default()
+        }));
+        lab.run(firmware(), 5);
+        lab.device.set(path, value);
+        lab.wait(4_000);
+        assert_eq!(lab.states.last().unwrap(), "FAILED", "{path} {value}");
+        let reason = lab.reason();
+        assert!(
+            reason.contains(value) || reason.contains("3600 s"),
+            "{reason}"
+        );
+    }
+}
+
+#[test]
+fn a_device_that_downloads_again_instead_of_installing_gets_the_package_again() {
+    let mut lab = Lab::new(Device::new(Manner {
+        installs: false,
+        ..Manner::default()
+    }));
+    lab.run(firmware(), 5);
+    assert_eq!(lab.device.executed.len(), 1);
+    lab.device.manner.installs = true;
+    lab.device.set("/5/0/3", "1");
+    lab.wait(120);
+    let reason = lab.reason();
+    assert_eq!(lab.states.last().unwrap(), "UPDATED", "{reason}");
+    let bodies = lab.device.written.iter();
+    assert_eq!(bodies.filter(|(path, _)| path == "/5/0/0").count(), 2);
+}
