@@ -81,6 +81,14 @@ pub enum EventKind {
         bytes_done: u64,
         /// Bytes of the package, where known.
         bytes_total: Option<u64>,
+        /// The same in percent.
+        percent: Option<u8>,
+        /// Blocks per second since the transfer began.
+        blocks_per_second: Option<f64>,
+        /// When the device last answered a request about it or reported something of it.
+        last_exchange_at: Option<UnixMillis>,
+        /// What that was, in words.
+        last_exchange: Option<String>,
     },
     /// An entry of the transport log.
     TransportLog { level: &'static str, text: Arc<str> },

@@ -11,7 +11,7 @@ pub use downloads::{Download, Updates};
 pub use milestones::{Milestone, Milestones, Passed};
 
 pub use super::endpoint::describe::updates::values as update_values;
-pub use super::endpoint::update::state::UpdateNews;
+pub use super::endpoint::update::news::UpdateNews;
 pub use super::endpoint::update::status::UpdateStatus;
 pub use super::endpoint::update::target::{
     Assignment, DownloadToken, Fetched, Image, Source, Strategy, Timeouts, UpdateKind, UpdateTarget,

@@ -113,7 +113,7 @@ struct Inner {
     /// How many campaigns need a package.
     claimed: Mutex<HashMap<String, usize>>,
     news: Mutex<Option<mpsc::UnboundedSender<News>>>,
-    /// Something is to be followed that was not.
+    /// Something is to be followed that was not, or is not any more.
     wanted: Notify,
 }
 
@@ -175,6 +175,7 @@ impl Updates {
     /// Takes [`Self::watch`] back.
     pub(super) fn unwatch(&self, endpoint: &str) {
         locked(&self.inner.watched).remove(endpoint);
+        self.inner.wanted.notify_one();
     }
 
     /// Keeps a package from being deleted while a campaign needs it.

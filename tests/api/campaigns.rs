@@ -291,3 +291,30 @@ async fn a_campaign_that_cannot_be_is_refused_naming_the_member() {
     let refused = server.admin.get(&format!("{CAMPAIGNS}?limit=0")).await;
     refused.assert_problem(400, "invalid-parameter");
 }
+
+#[tokio::test]
+async fn a_package_that_is_deleted_in_the_middle_fails_the_devices_that_lack_it_saying_so() {
+    let (server, package) = server_with(&["a", "b", "c"]).await;
+    let rules = json!({"concurrency": 1, "maxFailurePercent": 100});
+    let body =
+        json!({"name": "valves", "packageId": package, "profile": "default", "rules": rules});
+    let path = create(&server, body).await;
+    eventually(|| assigned(&server).len() == 1).await;
+    let of_package = format!("/api/v1/packages/{package}");
+    let refused = server.admin.delete(&of_package).await;
+    let problem = refused.assert_problem(409, "package-in-use");
+    let detail = problem["detail"].as_str().unwrap();
+    assert!(detail.contains("1 campaigns"), "{detail}");
+    let forced = format!("{of_package}?force=true");
+    assert_eq!(server.admin.delete(&forced).await.status, 204);
+    let shown = becomes(&server, &path, "completed").await;
+    assert_eq!(shown["devices"]["failed"], 3, "{shown}");
+    let failed = format!("{path}/devices?state=failed");
+    let failed = server.admin.get(&failed).await.json();
+    let mut reasons = failed["items"].as_array().unwrap().iter();
+    let of_package = |device: &Value| {
+        let reason = device["reason"].as_str().unwrap();
+        reason.contains("deleted") || reason.contains("no package")
+    };
+    assert!(reasons.all(of_package), "{failed}");
+}

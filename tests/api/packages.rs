@@ -73,6 +73,7 @@ async fn an_uploaded_package_is_listed_shown_and_deleted() {
             "fileName": "valve 2.bin", "size": 3,
             "sha256": "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad",
             "checksumAlgorithm": "CRC32", "checksum": "c2412435",
+            "severity": null, "maxDeferSeconds": null, "activate": false,
         })
     );
     let path = format!("/api/v1/packages/{id}");

@@ -32,7 +32,7 @@ fn losses_do_not_keep_firmware_from_arriving() {
 fn bursts_of_losses_and_cut_links_do_not_keep_firmware_from_arriving() {
     updated(
         "bursts_of_losses_and_cut_links_do_not_keep_firmware_from_arriving",
-        120,
+        80,
         |seed| Scenario {
             weather: bursty(Weather::fair()),
             trouble: Trouble {
@@ -46,21 +46,19 @@ fn bursts_of_losses_and_cut_links_do_not_keep_firmware_from_arriving() {
 
 #[test]
 fn blocks_that_are_repeated_and_late_do_no_harm() {
-    updated(
-        "blocks_that_are_repeated_and_late_do_no_harm",
-        120,
-        |seed| Scenario {
+    updated("blocks_that_are_repeated_and_late_do_no_harm", 80, |seed| {
+        Scenario {
             weather: disorderly(Weather::fair()),
             ..scenario(seed)
-        },
-    );
+        }
+    });
 }
 
 #[test]
 fn power_cuts_at_any_point_do_not_keep_firmware_from_arriving() {
     updated(
         "power_cuts_at_any_point_do_not_keep_firmware_from_arriving",
-        240,
+        160,
         |seed| Scenario {
             trouble: Trouble {
                 reboots: 4,
@@ -77,7 +75,7 @@ fn power_cuts_at_any_point_do_not_keep_firmware_from_arriving() {
 fn firmware_arrives_through_a_storm_over_shards_and_actors() {
     updated(
         "firmware_arrives_through_a_storm_over_shards_and_actors",
-        300,
+        200,
         |seed| Scenario {
             shards: 1 + (seed % 3) as u8,
             actors: seed % 5 == 0,

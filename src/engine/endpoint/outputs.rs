@@ -12,7 +12,7 @@ use super::observations::ObservationKind;
 use super::profile_parts::LogLevel;
 use super::request::DeviceOutcome;
 use super::update::UpdateTally;
-use super::update::state::UpdateNews;
+use super::update::news::UpdateNews;
 
 /// Whom a datagram is for.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]

@@ -16,6 +16,7 @@ use super::core::{EndpointCore, Turn};
 
 mod ask;
 mod decide;
+pub mod news;
 mod report;
 pub mod results;
 pub mod state;
@@ -314,7 +315,7 @@ impl Update {
             self.exchanged = Some((turn.now.wall, "it fetched a block".into()));
             self.renew(turn);
             self.advance_to(UpdateStatus::Downloading, turn);
-            self.tell(turn);
+            self.tell_progress(turn);
         }
         self.fetched = blocks;
     }

@@ -6,7 +6,7 @@ use crate::engine::endpoint::core::EndpointCore;
 use crate::engine::endpoint::describe;
 use crate::engine::endpoint::outputs::Happening;
 use crate::engine::endpoint::plan::ProfilePlan;
-use crate::engine::endpoint::update::state::UpdateNews;
+use crate::engine::endpoint::update::news::UpdateNews;
 use crate::engine::event::{Event, EventKind};
 use crate::engine::history::Measured;
 use crate::engine::update::{Milestone, Passed};
@@ -163,6 +163,10 @@ fn tell_update(news: &UpdateNews, send: &mut impl FnMut(EventKind)) {
         ended: news.ended,
         bytes_done: news.bytes_done,
         bytes_total: news.bytes_total,
+        percent: news.percent,
+        blocks_per_second: news.blocks_per_second,
+        last_exchange_at: news.exchanged.as_ref().map(|(at, _)| *at),
+        last_exchange: news.exchanged.as_ref().map(|(_, what)| what.to_string()),
     });
     if news.entered {
         for (key, value) in describe::updates::values(news) {

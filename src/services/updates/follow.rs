@@ -57,6 +57,8 @@ async fn follow(inner: Arc<Inner>) {
                         next_sweep = next_sweep.min(swept + PAUSE);
                     }
                 }
+                // Perhaps nothing is left to follow.
+                () = inner.wanted.notified() => {}
                 () = sleep_until(next_sweep) => {
                     swept = Instant::now();
                     next_sweep = swept + SWEEP_EVERY;

@@ -40,6 +40,8 @@ impl Inner {
         let mut open = locked(&self.open);
         if packages.iter().all(Option::is_none) {
             open.remove(endpoint);
+            drop(open);
+            self.wanted.notify_one();
         } else if let Some(known) = open.get_mut(endpoint) {
             *known = packages;
         } else {

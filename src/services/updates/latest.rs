@@ -63,6 +63,9 @@ impl Inner {
             ended: false,
             bytes_done: 0,
             bytes_total: None,
+            percent: None,
+            blocks_per_second: None,
+            exchanged: None,
             current: (None, None),
         }
     }

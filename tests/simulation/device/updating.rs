@@ -39,8 +39,6 @@ pub struct Updater {
     pub installs: u32,
     /// Orders to install that it obeyed.
     pub orders: u32,
-    /// Bytes that came, more than once those that came again.
-    pub taken: usize,
 }
 
 /// `length` bytes, the last four of which let a device see whether it has got all of them.
@@ -80,7 +78,6 @@ impl Updater {
             installed: None,
             installs: 0,
             orders: 0,
-            taken: 0,
         }
     }
 
@@ -222,7 +219,7 @@ impl Device {
         let Some(updater) = &mut self.updater else {
             return ResponseType::NotFound;
         };
-        let (num, mut more, szx) = block_of(request, CoapOption::Block1).unwrap_or((0, false, 6));
+        let (num, more, szx) = block_of(request, CoapOption::Block1).unwrap_or((0, false, 6));
         let offset = num * (16 << szx);
         let same = |at: usize| updater.body[at..].starts_with(&request.payload);
         let again = !updater.strict && offset < updater.body.len() && same(offset);
@@ -233,11 +230,8 @@ impl Device {
         } else if offset != updater.body.len() {
             return ResponseType::RequestEntityIncomplete;
         }
-        let most = 16 << updater.szx;
-        let taken = request.payload.len().min(most);
-        more |= taken < request.payload.len();
-        updater.body.extend_from_slice(&request.payload[..taken]);
-        updater.taken += taken;
+        // It keeps the whole first block though it wants smaller ones from now on (RFC 7959 §2.3).
+        updater.body.extend_from_slice(&request.payload);
         let echoed = encode_block(num, more, szx.min(updater.szx));
         response.add_option(CoapOption::Block1, echoed);
         if !more {
@@ -316,7 +310,6 @@ impl Device {
             return;
         }
         updater.body.extend_from_slice(&packet.payload);
-        updater.taken += packet.payload.len();
         if more {
             updater.fetch_at = now;
         } else {

@@ -3,8 +3,9 @@
 use serde_json::{Value as Json, json as object};
 
 use crate::engine::endpoint::core::{EndpointCore, Presence};
+use crate::engine::endpoint::update::news::UpdateNews;
 use crate::engine::endpoint::update::results::result_text;
-use crate::engine::endpoint::update::state::{Reached, Update, UpdateNews};
+use crate::engine::endpoint::update::state::{Reached, Update};
 use crate::engine::endpoint::update::target::UpdateKind;
 use crate::engine::view::{TimedValue, UpdateView};
 use crate::proto::time::NEVER;
@@ -19,10 +20,6 @@ pub fn updates(core: &EndpointCore, around: &Surroundings<'_>) -> Vec<UpdateView
 }
 
 fn view(update: &Update, core: &EndpointCore, around: &Surroundings<'_>) -> UpdateView {
-    let (done, total) = (update.bytes_done(), update.bytes_total());
-    let percent = total.and_then(|total| (done * 100).checked_div(total));
-    let seconds = around.now.tick.millis_since(update.begun) as f64 / 1_000.0;
-    let running = update.blocks > 0 && !update.ended && seconds > 0.0;
     let (current_title, current_version) = update.current();
     let text = |text: &str| text.to_owned();
     UpdateView {
@@ -37,10 +34,10 @@ fn view(update: &Update, core: &EndpointCore, around: &Surroundings<'_>) -> Upda
         waiting_for: waiting_for(update, core, around).to_owned(),
         reason: update.reason.as_deref().map(text),
         strategy: update.way.map(|way| way.name()),
-        bytes_done: done,
-        bytes_total: total,
-        percent: percent.map(|percent| percent.min(100) as u8),
-        blocks_per_second: running.then(|| f64::from(update.blocks) / seconds),
+        bytes_done: update.bytes_done(),
+        bytes_total: update.bytes_total(),
+        percent: update.percent(),
+        blocks_per_second: update.blocks_per_second(around.now.tick),
         attempts: update.attempts,
         deadline: (update.deadline != NEVER).then(|| around.wall(update.deadline)),
         last_exchange_at: update.exchanged.as_ref().map(|(at, _)| *at),
@@ -108,7 +105,7 @@ pub fn values(news: &UpdateNews) -> Vec<(String, Json)> {
 /// The same as latest telemetry.
 pub(super) fn telemetry(core: &EndpointCore) -> impl Iterator<Item = (String, Vec<TimedValue>)> {
     core.updates.iter().flat_map(|update| {
-        let news = update.news(false);
+        let news = update.news(false, NEVER);
         let ts = news.since;
         let timed = move |(key, value)| (key, vec![TimedValue { ts, value }]);
         values(&news).into_iter().map(timed)

@@ -398,7 +398,7 @@ impl Update {
         {
             self.enter(UpdateStatus::Downloading, turn);
         } else if before != after {
-            self.tell(turn);
+            self.tell_progress(turn);
         }
     }
 

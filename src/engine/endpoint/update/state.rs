@@ -4,7 +4,6 @@ use crate::proto::time::{NEVER, Tick, UnixMillis};
 
 use super::super::core::Turn;
 use super::super::journal::Severity;
-use super::super::outputs::Happening;
 use super::results::{is_retried, result_in_words};
 use super::status::UpdateStatus;
 use super::target::{Assignment, Strategy, UpdateKind};
@@ -216,39 +215,6 @@ pub(in super::super) struct Update {
     pub exchanged: Option<(UnixMillis, Box<str>)>,
 }
 
-/// What is told about an update.
-#[derive(Clone, Debug, PartialEq)]
-pub struct UpdateNews {
-    /// Whether it has come to its status just now.
-    pub entered: bool,
-    /// Firmware or software.
-    pub kind: UpdateKind,
-    /// Id of the package.
-    pub package: Box<str>,
-    /// Title of the package.
-    pub title: Box<str>,
-    /// Version of the package.
-    pub version: Box<str>,
-    /// Tag of the package.
-    pub tag: Option<Box<str>>,
-    /// Where it stands.
-    pub status: UpdateStatus,
-    /// When it was assigned.
-    pub queued_at: UnixMillis,
-    /// When it came there.
-    pub since: UnixMillis,
-    /// Why it did not work.
-    pub reason: Option<Box<str>>,
-    /// Nothing follows.
-    pub ended: bool,
-    /// Bytes the device has.
-    pub bytes_done: u64,
-    /// Bytes of the package.
-    pub bytes_total: Option<u64>,
-    /// What the device runs, as far as it told.
-    pub current: (Option<Box<str>>, Option<Box<str>>),
-}
-
 impl Update {
     /// An update that begins.
     pub fn new(assignment: Assignment, now: UnixMillis) -> Self {
@@ -371,42 +337,6 @@ impl Update {
     pub fn advance_to(&mut self, status: UpdateStatus, turn: &mut Turn<'_>) {
         if (self.status as u8) < status as u8 || self.status == UpdateStatus::Failed {
             self.enter(status, turn);
-        }
-    }
-
-    /// Tells how it stands.
-    pub fn tell(&self, turn: &mut Turn<'_>) {
-        turn.out.changed = true;
-        let happening = || Happening::Update(Box::new(self.news(false)));
-        turn.update_went_on(self.ended, false, happening);
-    }
-
-    /// Tells of a status that was entered.
-    pub fn tell_entered(&self, turn: &mut Turn<'_>) {
-        turn.out.changed = true;
-        let happening = || Happening::Update(Box::new(self.news(true)));
-        turn.update_went_on(self.ended, true, happening);
-    }
-
-    pub fn news(&self, entered: bool) -> UpdateNews {
-        UpdateNews {
-            entered,
-            kind: self.kind,
-            package: self.package.clone(),
-            title: self.title.clone(),
-            version: self.version.clone(),
-            tag: self
-                .assignment
-                .as_ref()
-                .and_then(|it| it.target.tag.clone()),
-            status: self.status,
-            queued_at: self.queued_at,
-            since: self.since,
-            reason: self.reason.clone(),
-            ended: self.ended,
-            bytes_done: self.bytes_done(),
-            bytes_total: self.bytes_total(),
-            current: self.current(),
         }
     }
 

@@ -32,6 +32,8 @@ struct Lab {
     device: Device,
     /// Values of `fw_state` and `sw_state` in order.
     states: Vec<String>,
+    /// Percent of the bytes in order, as told in events.
+    progress: Vec<Option<u8>>,
     /// Entries of the transport log.
     log: Vec<String>,
     /// What the server asked, in order: method and path.
@@ -94,6 +96,7 @@ impl Lab {
             profile,
             device,
             states: Vec::new(),
+            progress: Vec::new(),
             log: Vec::new(),
             asked: Vec::new(),
             loss: 0,
@@ -217,6 +220,7 @@ impl Lab {
                         self.states.push(value.as_str().unwrap().to_owned());
                         self.device.manner.answers &= value != self.cut_at;
                     }
+                    EventKind::Update { percent, .. } => self.progress.push(percent),
                     EventKind::TransportLog { text, .. } => self.log.push(text.to_string()),
                     _ => {}
                 }

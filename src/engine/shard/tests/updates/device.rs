@@ -20,6 +20,8 @@ pub struct Manner {
     pub refuses: Option<Code>,
     /// Code of the answer to the order to install.
     pub refuses_install: Option<Code>,
+    /// It checks the package once more when it is told to install it for the first time.
+    pub checks_again: bool,
     /// Whether it notifies.
     pub notifies: bool,
     /// Whether it answers at all.
@@ -45,6 +47,7 @@ impl Default for Manner {
             installs: true,
             refuses: None,
             refuses_install: None,
+            checks_again: false,
             notifies: true,
             answers: true,
             reads_whole: true,
@@ -427,6 +430,15 @@ impl Device {
             "/5/0/2" | "/9/0/4" => {
                 if let Some(code) = self.manner.refuses_install {
                     return code;
+                }
+                if std::mem::take(&mut self.manner.checks_again) {
+                    let (state, checking, ready) = match path {
+                        "/5/0/2" => ("/5/0/3", "1", "2"),
+                        _ => ("/9/0/7", "2", "3"),
+                    };
+                    self.set(state, checking);
+                    self.after(20, state, ready);
+                    return Code::METHOD_NOT_ALLOWED;
                 }
                 let ready = match path {
                     "/5/0/2" => self.value("/5/0/3") == "2",

@@ -197,3 +197,27 @@ fn a_device_that_falls_silent_in_the_middle_goes_on_at_its_last_block() {
         lab.count("0.03 /5/0/0")
     );
 }
+
+#[test]
+fn a_device_that_lost_the_url_with_its_power_is_told_it_again_at_once() {
+    for kind in UpdateKind::ALL {
+        let mut lab = Lab::new(Device::new(Manner {
+            fetches: false,
+            downloads: false,
+            ..Manner::default()
+        }));
+        let target = UpdateTarget {
+            strategy: Strategy::Url,
+            base_url: Some("coap://h:5685".into()),
+            ..target(kind)
+        };
+        lab.assign(target);
+        lab.register();
+        lab.wait_until(|lab| !lab.device.written.is_empty());
+        lab.device.manner.fetches = true;
+        lab.device.manner.downloads = true;
+        reboot(&mut lab, &[]);
+        lab.wait(20);
+        assert_eq!(state(&lab), "UPDATED", "{kind:?}: {}", lab.reason());
+    }
+}

@@ -215,3 +215,141 @@ fn a_device_that_never_installs_is_given_up_with_a_reason() {
         assert_eq!(lab.device.executed.len(), 1);
     }
 }
+
+#[test]
+fn an_order_to_install_that_came_too_early_is_given_again() {
+    for kind in UpdateKind::ALL {
+        let mut lab = Lab::new(Device::new(Manner {
+            checks_again: true,
+            ..Manner::default()
+        }));
+        lab.run(target(kind), 20);
+        let reason = lab.reason();
+        assert_eq!(lab.states.last().unwrap(), "UPDATED", "{kind:?}: {reason}");
+        assert_eq!(lab.device.executed.len(), 2, "{kind:?}");
+        assert_eq!(lab.device.written.len(), 1, "{kind:?}: not sent twice");
+    }
+}
+
+#[test]
+fn a_device_that_says_it_has_the_package_before_it_got_it_is_given_it_from_the_start() {
+    for kind in UpdateKind::ALL {
+        let mut lab = Lab::new(Device::new(Manner {
+            szx: 2,
+            ..Manner::default()
+        }));
+        lab.cut_at = "DOWNLOADING";
+        lab.assign(target(kind));
+        lab.register();
+        let (state, lie) = match kind {
+            UpdateKind::Firmware => ("/5/0/3", "2"),
+            UpdateKind::Software => ("/9/0/7", "3"),
+        };
+        lab.device.set(state, lie);
+        lab.device.manner.answers = true;
+        lab.wait(5);
+        // Nothing is installed before all of it was sent.
+        assert!(lab.device.executed.is_empty() || !lab.device.written.is_empty());
+        lab.wait(400);
+        let reason = lab.reason();
+        assert_eq!(lab.states.last().unwrap(), "UPDATED", "{kind:?}: {reason}");
+        let orders = lab.device.executed.len();
+        let bodies = lab.device.written.iter();
+        let whole = bodies.filter(|(_, body)| body == image().bytes()).count();
+        assert!(whole >= 1 && orders >= 1, "{whole} {orders}");
+    }
+}
+
+#[test]
+fn states_and_results_that_no_object_defines_end_in_failed_or_are_waited_out() {
+    for (path, value) in [("/5/0/3", "9"), ("/5/0/3", "200"), ("/5/0/5", "77")] {
+        let mut lab = Lab::new(Device::new(Manner {
+            installs: false,
+            ..Manner::default()
+        }));
+        lab.run(firmware(), 5);
+        lab.device.set(path, value);
+        lab.wait(4_000);
+        assert_eq!(lab.states.last().unwrap(), "FAILED", "{path} {value}");
+        let reason = lab.reason();
+        assert!(
+            reason.contains(value) || reason.contains("3600 s"),
+            "{reason}"
+        );
+    }
+}
+
+#[test]
+fn a_device_that_downloads_again_instead_of_installing_gets_the_package_again() {
+    let mut lab = Lab::new(Device::new(Manner {
+        installs: false,
+        ..Manner::default()
+    }));
+    lab.run(firmware(), 5);
+    assert_eq!(lab.device.executed.len(), 1);
+    lab.device.manner.installs = true;
+    lab.device.set("/5/0/3", "1");
+    lab.wait(120);
+    let reason = lab.reason();
+    assert_eq!(lab.states.last().unwrap(), "UPDATED", "{reason}");
+    let bodies = lab.device.written.iter();
+    assert_eq!(bodies.filter(|(path, _)| path == "/5/0/0").count(), 2);
+}
+
+/// Every row of ThingsBoard's tables of states and results.
+#[test]
+fn states_and_results_are_in_thingsboards_words() {
+    let rows = [
+        ("/5/0/3", 0, "Idle"),
+        ("/5/0/3", 1, "Downloading"),
+        ("/5/0/3", 2, "Downloaded"),
+        ("/5/0/3", 3, "Updating"),
+        ("/5/0/5", 0, "Initial value"),
+        ("/5/0/5", 1, "Firmware updated successfully"),
+        ("/5/0/5", 8, "Firmware update failed"),
+        ("/9/0/7", 0, "Initial"),
+        ("/9/0/7", 1, "DownloadStarted"),
+        ("/9/0/7", 2, "Downloaded"),
+        ("/9/0/7", 3, "Delivered"),
+        ("/9/0/7", 4, "Installed"),
+        ("/9/0/9", 0, "Initial value"),
+        ("/9/0/9", 1, "Downloading"),
+        ("/9/0/9", 2, "Software successfully installed"),
+        (
+            "/9/0/9",
+            3,
+            "Successfully Downloaded and package integrity verified",
+        ),
+    ];
+    let bad = FIRMWARE.iter().map(|row| ("/5/0/5", row.0, row.1));
+    let bad_software = SOFTWARE.iter().map(|row| ("/9/0/9", row.0, row.1));
+    let defined = |row: &(&str, u8, &str)| row.1 != 99;
+    for (path, number, text) in rows
+        .into_iter()
+        .chain(bad)
+        .chain(bad_software)
+        .filter(defined)
+    {
+        let mut lab = Lab::new(Device::new(Manner::default()));
+        lab.register();
+        lab.device.set(path, &number.to_string());
+        lab.tick();
+        let stored = lab.bench.telemetry(NAME);
+        assert_eq!(stored[path][0].value, text, "{path} {number}");
+    }
+}
+
+#[test]
+fn progress_is_told_in_events_and_the_transport_log() {
+    let mut lab = Lab::new(Device::new(Manner::default()));
+    lab.run(firmware(), 20);
+    assert_eq!(lab.states.last().unwrap(), "UPDATED");
+    let told: Vec<_> = lab.progress.iter().flatten().collect();
+    assert!(told.is_sorted() && told.contains(&&33), "{told:?}");
+    let line = lab
+        .log
+        .iter()
+        .find(|line| line.contains("Firmware download"));
+    let line = line.expect("a line about the download");
+    assert!(line.contains("of 3050 bytes, "), "{line}");
+}
