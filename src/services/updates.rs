@@ -214,7 +214,8 @@ impl Updates {
         let devices = inner.devices_updated_to(id);
         let profiles = inner.profiles_with(id);
         let campaigns = locked(&inner.claimed).get(id).copied().unwrap_or_default();
-        if !force && !(devices.is_empty() && profiles.is_empty() && campaigns == 0) {
+        let is_needed = !devices.is_empty() || !profiles.is_empty() || campaigns > 0;
+        if is_needed && !force {
             let users = format!(
                 "{} devices, {} profiles, {campaigns} campaigns",
                 devices.len(),

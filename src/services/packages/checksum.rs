@@ -189,7 +189,7 @@ mod tests {
                 self.0.read(&mut into[..most])
             }
         }
-        let bytes: Vec<u8> = (0..1_000_003_u32).map(|i| (i * 31 >> 3) as u8).collect();
+        let bytes: Vec<u8> = (0..1_000_003_u32).map(|i| ((i * 31) >> 3) as u8).collect();
         for name in Algorithm::NAMES {
             let algorithm: Algorithm = serde_json::from_value(name.into()).unwrap();
             assert_eq!(algorithm.name(), name);
