@@ -32,7 +32,7 @@ mod types;
 mod view;
 
 pub use bootstrap::{BootstrapServer, ServerPorts};
-pub use bootstrap_objects::BootstrapPlan;
+pub use bootstrap_objects::{BootstrapPlan, device_objects};
 pub use certificates::{is_certificate, is_public_key};
 pub use error::{ProfilesError, check_name};
 pub use findings::{Faults, Finding};

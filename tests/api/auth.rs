@@ -126,7 +126,6 @@ const ROUTES: &[(&str, &str, Option<Role>)] = &[
         "/api/v1/profiles/{name}/software",
         Some(Role::Operator),
     ),
-    ("GET", "/api/v1/bootstrap/sessions", Some(Role::Viewer)),
     ("GET", "/api/v1/bootstrap/placement", Some(Role::Viewer)),
     ("PUT", "/api/v1/bootstrap/placement", Some(Role::Operator)),
     ("GET", "/api/v1/campaigns", Some(Role::Viewer)),

@@ -1,6 +1,7 @@
 //! Real clients that know nothing but their bootstrap server.
 
 mod generated;
+mod sections;
 mod secured;
 mod server;
 

@@ -5,6 +5,7 @@
 mod support;
 
 mod blocks;
+mod bootstrap;
 mod composite_and_observing;
 mod managing;
 mod messages;

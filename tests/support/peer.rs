@@ -1,7 +1,7 @@
 //! A device that is nothing but a UDP socket.
 
 use std::collections::VecDeque;
-use std::net::{Ipv4Addr, UdpSocket};
+use std::net::{Ipv4Addr, SocketAddr, UdpSocket};
 use std::time::{Duration, Instant};
 
 use coap_lite::{CoapOption, MessageClass, MessageType, Packet};
@@ -24,10 +24,13 @@ pub struct Peer {
 
 impl Peer {
     pub fn of(engine: &Engine) -> Self {
+        Self::at(engine.coap())
+    }
+
+    /// One that talks to another port of the engine.
+    pub fn at(server: SocketAddr) -> Self {
         let socket = UdpSocket::bind((Ipv4Addr::LOCALHOST, 0)).expect("a free UDP port");
-        socket
-            .connect(engine.coap())
-            .expect("an address to talk to");
+        socket.connect(server).expect("an address to talk to");
         Self {
             socket,
             requests: VecDeque::new(),

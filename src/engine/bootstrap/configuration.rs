@@ -13,6 +13,9 @@ pub const SECURITY: u16 = 0;
 /// Object id of LwM2M Server.
 pub const SERVER: u16 = 1;
 
+/// Object id of OSCORE.
+pub const OSCORE: u16 = 21;
+
 /// Everything one device is told.
 #[derive(Clone, Debug, Default)]
 pub struct Configuration {
@@ -39,6 +42,8 @@ pub struct Account {
     pub secret: Zeroizing<Vec<u8>>,
     /// SubjectPublicKeyInfo or certificate of the server.
     pub server_key: Box<[u8]>,
+    /// Instance of the object OSCORE (21) that holds the security context.
+    pub oscore: Option<u16>,
     /// Seconds a device waits before it bootstraps of its own accord.
     pub hold_off: u32,
     /// Seconds after which a device drops the account of the bootstrap server; 0 for never.
@@ -108,6 +113,8 @@ impl Account {
         values.extend(short_id.map(|id| (10, Value::Integer(id.into()))));
         values.push((11, Value::Integer(self.hold_off.into())));
         values.push((12, Value::Integer(self.account_timeout.into())));
+        let context = self.oscore.map(|instance| Value::Objlnk(OSCORE, instance));
+        values.extend(context.map(|context| (17, context)));
         records(SECURITY, instance, values)
     }
 }

@@ -1,5 +1,24 @@
 //! The bootstrap server of a shard against a device that does what LwM2M says, on a fake clock. Named
-//! after Leshan's scenarios (B01 to B24) and ThingsBoard's where they are the same.
+//! after Leshan's scenarios (B01 to B28) and ThingsBoard's where they are the same.
+//!
+//! | scenario | where |
+//! |---|---|
+//! | B01 bootstrap, then register | `sequence` b01; with Leshan `tests/interop/bootstrap` |
+//! | B02 without `ep` | `failures` b02 |
+//! | B03, B04 format of `pct`; B05 format without | `sequence` b03_b04 |
+//! | B06 further parameters | `sequence` b06 |
+//! | B07, B09 Discover, Server instances without `ssid` | `sequence` b07; recorded ones `tests/raw_coap/bootstrap` |
+//! | B08 again after `Execute` of 1/x/9 | `tests/interop/bootstrap` |
+//! | B10 two bootstrap accounts | `failures` b10 |
+//! | B11 free instance ids | `sequence` b11 |
+//! | B12, B13, B14 deletes, access control | `sequence` b12_b14, b13 |
+//! | B15 to B20 PSK, RPK, X.509, with `ep` and without | `secured`; with Leshan `tests/interop/bootstrap/secured` |
+//! | B21, B22 a server name in the handshake | not looked at: there is one certificate |
+//! | B23, B24 told keys in the clear | `services::bootstrap`; `tests/interop/bootstrap/secured` |
+//! | B25 to B28 OSCORE for each of the accounts | `sequence` b25_to_b28 |
+//! | ThingsBoard BOTH, LWM2M_ONLY, BOOTSTRAP_ONLY, NONE, three sections | `sequence`; triggered with Leshan `tests/interop/bootstrap/sections` |
+//! | ThingsBoard PSK, RPK, X509 with and without trust, BOTH | `tests/interop/bootstrap/secured` |
+//! | ThingsBoard keys that are refused | `services::credentials` |
 
 use std::collections::BTreeMap;
 use std::sync::Arc;

@@ -2,12 +2,14 @@
 
 use serde_json::Value;
 
-use crate::engine::bootstrap::configuration::{Account, AccountMode, Configuration, Server};
+use crate::engine::bootstrap::configuration::{
+    Account, AccountMode, Configuration, ObjectInstance, Server,
+};
 use crate::engine::bootstrap::desk::{Asked, Refusal};
 use crate::engine::view::SecurityMode;
 use crate::proto::time::UnixMillis;
 use crate::services::credentials::{AccountCredentials, DeviceCredentials, Mode, Role};
-use crate::services::profiles::BootstrapServer;
+use crate::services::profiles::{BootstrapPlan, BootstrapServer, device_objects};
 use crate::services::provisioning::{NotGenerated, Provisioning};
 use crate::services::storage::StoreError;
 
@@ -80,13 +82,13 @@ pub(super) async fn configuration(
             profile: profile.to_owned(),
         })?;
     let mut configuration = Configuration {
-        objects: plan.objects.clone(),
+        objects: objects(&plan, credentials)?,
         cleared: plan.emptied.clone(),
         ..Configuration::default()
     };
     let own_account = plan.servers.iter().find(|server| server.is_bootstrap);
     configuration.bootstrap = own_account
-        .map(|server| account(server, None, &own, settings))
+        .map(|server| account(server, None, &own, &plan, settings))
         .transpose()?;
     // Only for a device that is told everything.
     let shared = match plan.generate {
@@ -105,7 +107,7 @@ pub(super) async fn configuration(
             let is_first = configuration.servers.is_empty();
             let target = placement.target(device, server, is_first);
             configuration.servers.push(Server {
-                account: account(server, target, &shared, settings)?,
+                account: account(server, target, &shared, &plan, settings)?,
                 short_id,
                 lifetime: server.lifetime,
                 min_period: server.min_period,
@@ -136,10 +138,30 @@ fn check_security(
     })
 }
 
+/// Those of the profile, and those of the device in the place of the same ones.
+fn objects(
+    plan: &BootstrapPlan,
+    credentials: Option<&Value>,
+) -> Result<Vec<ObjectInstance>, Refused> {
+    let mut objects = plan.objects.clone();
+    let own = credentials.map(|all| &all["bootstrap"]["write"]);
+    let Some(own) = own.and_then(Value::as_object) else {
+        return Ok(objects);
+    };
+    for own in device_objects(own).map_err(|_| Refused::NoCredentials)? {
+        match objects.iter_mut().find(|object| object.path == own.path) {
+            Some(object) => *object = own,
+            None => objects.push(own),
+        }
+    }
+    Ok(objects)
+}
+
 fn account(
     server: &BootstrapServer,
     target: Option<&Target>,
     given: &AccountCredentials,
+    plan: &BootstrapPlan,
     settings: &BootstrapSettings,
 ) -> Result<Account, Refused> {
     if server.mode != given.mode {
@@ -175,6 +197,7 @@ fn account(
             .unwrap_or(&server.server_key)
             .as_slice()
             .into(),
+        oscore: plan.oscore.get(&server.short_id).copied(),
         hold_off: server.hold_off,
         account_timeout: server.account_timeout,
     })

@@ -11,6 +11,7 @@ use super::device::{
 };
 use super::error::CredentialsError;
 use super::material;
+use crate::services::profiles::device_objects;
 
 const AT: &str = "credentials.bootstrap";
 
@@ -41,7 +42,14 @@ pub(super) fn check(bootstrap: &Value) -> Result<(), CredentialsError> {
             Some(other) => return Err(wrong_type(&at, "an object", other)),
         }
     }
-    Ok(())
+    match members.get("write") {
+        None | Some(Value::Null) => Ok(()),
+        Some(Value::Object(write)) => match device_objects(write) {
+            Ok(_) => Ok(()),
+            Err(fault) => Err(CredentialsError::rule(fault.member, fault.detail)),
+        },
+        Some(other) => Err(wrong_type(&format!("{AT}.write"), "an object", other)),
+    }
 }
 
 fn check_server(

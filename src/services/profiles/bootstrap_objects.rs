@@ -3,10 +3,12 @@
 
 use std::collections::BTreeMap;
 
+use serde_json::Map;
+
 use data_encoding::HEXLOWER_PERMISSIVE;
 
 use super::bootstrap::BootstrapServer;
-use super::findings::Findings;
+use super::findings::{Finding, Findings};
 use super::json::Node;
 use super::members::{Members, unlike};
 use crate::engine::bootstrap::configuration::{ObjectInstance, SECURITY, SERVER};
@@ -25,6 +27,9 @@ pub struct BootstrapPlan {
     pub emptied: Vec<u16>,
     /// Further Object Instances.
     pub objects: Vec<ObjectInstance>,
+    /// Instance of OSCORE (21) that an account has to use, by Short Server ID; `None` is the bootstrap
+    /// server's.
+    pub oscore: BTreeMap<Option<u16>, u16>,
     /// The LwM2M servers know the device by credentials that are made for it at each bootstrap.
     pub generate: Option<GeneratedMode>,
 }
@@ -32,7 +37,8 @@ pub struct BootstrapPlan {
 impl BootstrapPlan {
     /// Reads `bootstrap` of the extensions.
     pub(super) fn read_objects(&mut self, members: &Members<'_>, findings: &mut Findings) {
-        members.refuse_unknown(&["empty", "write", "generate"], findings);
+        members.refuse_unknown(&["empty", "write", "generate", "oscore"], findings);
+        self.read_oscore(members, findings);
         let generate = members.choice("generate", &GeneratedMode::NAMES, findings);
         self.generate = generate.and_then(|index| GeneratedMode::ALL.get(index).copied());
         self.check_generate(members, findings);
@@ -46,52 +52,107 @@ impl BootstrapPlan {
                 None => findings.refuse(&member, unlike(node, "an object id from 2 to 65534")),
             }
         }
-        let Some(values) = members.object("write", findings) else {
-            return;
-        };
-        let mut instances: BTreeMap<Path, Vec<Record>> = BTreeMap::new();
-        let mut count = 0;
-        for (name, node) in values.iter() {
-            count += 1;
-            let member = format!("{}[\"{name}\"]", members.at("write"));
-            let path = name.parse::<Path>().ok().filter(Path::holds_value);
-            let path = path.filter(|path| path.object_id().is_some_and(is_free));
-            let Some(path) = path else {
-                let accepted =
-                    "names no Resource of an object from 2 on; accepted is a path such as /2/0/3";
-                findings.refuse(&member, accepted);
-                continue;
-            };
-            let Some(value) = value(node) else {
-                let accepted =
-                    "a whole number, true or false, a text, or {\"opaque\": hexadecimal digits}";
-                findings.refuse(&member, unlike(node, accepted));
-                continue;
-            };
-            let [object, instance, ..] = *path.segments() else {
-                continue;
-            };
-            let records = instances
-                .entry(Path::instance(object, instance))
-                .or_default();
-            records.push(Record {
-                path,
-                time: None,
-                value: Some(value),
-            });
+        if let Some(values) = members.object("write", findings) {
+            self.objects = objects(&values, findings);
         }
-        if count > MAX_VALUES {
-            let problem = format!("has {count} values; accepted are at most {MAX_VALUES}");
-            findings.refuse(&members.at("write"), problem);
-        }
-        let instances = instances.into_iter();
-        self.objects = instances
-            .map(|(path, records)| ObjectInstance { path, records })
-            .collect();
     }
 }
 
+/// What a device is told beyond its profile: the member `write` of `credentials.bootstrap`.
+///
+/// # Errors
+/// The first fault.
+pub fn device_objects(
+    write: &Map<String, serde_json::Value>,
+) -> Result<Vec<ObjectInstance>, Finding> {
+    const PLACE: &str = "credentials.bootstrap.write";
+    let mut findings = Findings::default();
+    let node = Node::from(write);
+    let values = Members::outermost(&node, PLACE, &mut findings);
+    let objects = values.map(|values| objects(&values, &mut findings));
+    match findings.errors.first.into_iter().next() {
+        None => Ok(objects.unwrap_or_default()),
+        Some(fault) => Err(fault),
+    }
+}
+
+/// Object Instances out of values by path.
+fn objects(values: &Members<'_>, findings: &mut Findings) -> Vec<ObjectInstance> {
+    let mut instances: BTreeMap<Path, Vec<Record>> = BTreeMap::new();
+    let mut count = 0;
+    for (name, node) in values.iter() {
+        count += 1;
+        let member = format!("{}[\"{name}\"]", values.place());
+        let path = name.parse::<Path>().ok().filter(Path::holds_value);
+        let path = path.filter(|path| path.object_id().is_some_and(is_free));
+        let Some(path) = path else {
+            let accepted =
+                "names no Resource of an object from 2 on; accepted is a path such as /2/0/3";
+            findings.refuse(&member, accepted);
+            continue;
+        };
+        let Some(value) = value(node) else {
+            let accepted =
+                "a whole number, true or false, a text, or {\"opaque\": hexadecimal digits}";
+            findings.refuse(&member, unlike(node, accepted));
+            continue;
+        };
+        let [object, instance, ..] = *path.segments() else {
+            continue;
+        };
+        let records = instances
+            .entry(Path::instance(object, instance))
+            .or_default();
+        records.push(Record {
+            path,
+            time: None,
+            value: Some(value),
+        });
+    }
+    if count > MAX_VALUES {
+        let problem = format!("has {count} values; accepted are at most {MAX_VALUES}");
+        findings.refuse(values.place(), problem);
+    }
+    let instances = instances.into_iter();
+    instances
+        .map(|(path, records)| ObjectInstance { path, records })
+        .collect()
+}
+
 impl BootstrapPlan {
+    fn read_oscore(&mut self, members: &Members<'_>, findings: &mut Findings) {
+        let Some(links) = members.object("oscore", findings) else {
+            return;
+        };
+        for (name, node) in links.iter() {
+            let member = format!("{}[\"{name}\"]", links.place());
+            let account = match name {
+                "bootstrap" => self.servers.iter().find(|server| server.is_bootstrap),
+                id => {
+                    let id = id.parse::<u16>().ok();
+                    let mut servers = self.servers.iter();
+                    servers.find(|server| id.is_some() && server.short_id == id)
+                }
+            };
+            let Some(account) = account else {
+                let problem = "names no server of `bootstrap`; accepted is a Short Server ID of the list, or \"bootstrap\"";
+                findings.refuse(&member, problem);
+                continue;
+            };
+            let instance = match node {
+                Node::Number(number) => number.as_u64().and_then(|id| u16::try_from(id).ok()),
+                _ => None,
+            };
+            match instance.filter(|id| *id <= Path::MAX_ID) {
+                Some(instance) => drop(self.oscore.insert(account.short_id, instance)),
+                None => findings.refuse(
+                    &member,
+                    unlike(node, "an instance of object 21, from 0 to 65534"),
+                ),
+            }
+        }
+    }
+
     /// All LwM2M servers share what is generated.
     fn check_generate(&self, members: &Members<'_>, findings: &mut Findings) {
         let Some(wanted) = self.generate.map(GeneratedMode::mode) else {

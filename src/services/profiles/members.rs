@@ -20,6 +20,11 @@ impl<'a> Members<'a> {
         object(node, place.to_owned(), findings)
     }
 
+    /// Path of the object itself.
+    pub(super) fn place(&self) -> &str {
+        &self.place
+    }
+
     /// Path of a member.
     pub(super) fn at(&self, name: &str) -> String {
         if self.place.is_empty() {

@@ -2,8 +2,8 @@
 
 use serde_json::Value;
 
-/// `credentials` without the members that hold key material: `key`, and whatever is named after a
-/// secret, a password or a private key. They are left out rather than masked, so that a body
+/// `credentials` without the members that hold key material: `key`, `write` with its values by path,
+/// and whatever is named after a secret, a password or a private key. They are left out rather than masked, so that a body
 /// taken from an answer never stores a mask as a key.
 #[must_use]
 pub fn redacted_credentials(credentials: &Value) -> Value {
@@ -23,6 +23,7 @@ pub fn redacted_credentials(credentials: &Value) -> Value {
 fn is_secret(name: &str) -> bool {
     let name = name.to_ascii_lowercase();
     name == "key"
+        || name == "write"
         || ["secret", "password", "private"]
             .iter()
             .any(|part| name.contains(part))

@@ -159,6 +159,7 @@ fn secrets_are_left_out_of_what_is_shown() {
         "client": {"securityConfigClientMode": "PSK", "identity": "me", "key": "0102"},
         "bootstrap": {
             "bootstrapServer": {"clientPublicKeyOrId": "id", "clientSecretKey": "03"},
+            "write": {"/21/0/0": {"opaque": "04"}},
             "more": [{"privateKey": "x", "Password": "y", "shown": 1}]
         }
     }));

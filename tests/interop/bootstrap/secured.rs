@@ -24,6 +24,11 @@ fn b20_leshan_bootstraps_with_a_certificate_and_registers() {
 }
 
 #[test]
+fn leshan_bootstraps_with_a_certificate_that_only_the_trust_store_vouches_for() {
+    bootstraps_with("x509", &["--trusted"]);
+}
+
+#[test]
 fn b23_leshan_bootstraps_in_the_clear_and_registers_with_a_pre_shared_key() {
     is_given_keys("psk");
 }
@@ -52,10 +57,15 @@ fn b17_a_wrong_pre_shared_key_bootstraps_nothing() {
 /// With accounts of both servers, then once more by `Execute` of `/1/x/9`, after which the credentials
 /// that it was told have to do for both.
 fn bootstraps_and_registers(mode: &str) {
+    bootstraps_with(mode, &[]);
+}
+
+/// The same with these arguments of `rookery credentials generate`.
+fn bootstraps_with(mode: &str, arguments: &[&str]) {
     let Some(server) = BootstrapServer::start() else {
         return;
     };
-    server.provision(mode, mode, &json!({}));
+    server.provision_with(mode, mode, &json!({}), arguments);
     let mut options = vec!["--bootstrap".to_owned()];
     options.extend(server.factory_credentials(mode));
     let options: Vec<_> = options.iter().map(String::as_str).collect();

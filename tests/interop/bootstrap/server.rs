@@ -64,7 +64,12 @@ impl BootstrapServer {
     /// A device with keys of `mode` for its LwM2M server, and a profile that has it come to the bootstrap
     /// server with `own`, and these extensions.
     pub fn provision(&self, mode: &str, own: &str, extensions: &Value) {
-        self.secured.provision(mode, DEVICE, &[]);
+        self.provision_with(mode, own, extensions, &[]);
+    }
+
+    /// The same with further arguments of `rookery credentials generate`.
+    pub fn provision_with(&self, mode: &str, own: &str, extensions: &Value, arguments: &[&str]) {
+        self.secured.provision(mode, DEVICE, arguments);
         let name = |mode: &str| mode.to_uppercase();
         let shown = match mode {
             "rpk" => self.base64("server_public.der"),

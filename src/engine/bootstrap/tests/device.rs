@@ -28,7 +28,8 @@ impl ResourceTypes for Types {
         let kind = match (object, resource) {
             (0, 0) | (1, 7) => ResourceType::String,
             (0, 1) | (1, 6) => ResourceType::Boolean,
-            (0, 3..=5) => ResourceType::Opaque,
+            (0, 3..=5) | (21, 0..=2) => ResourceType::Opaque,
+            (0, 17) => ResourceType::Objlnk,
             _ => ResourceType::Integer,
         };
         Some((kind, false))

@@ -139,3 +139,18 @@ fn several_devices_at_one_address_are_told_apart() {
     }
     assert_eq!(world.ends(), [End::Finished; 3]);
 }
+
+#[test]
+fn a_server_that_restarts_in_the_middle_knows_nothing_and_the_device_begins_again() {
+    let mut before = World::new(one_server());
+    let mut device = Device::new(1);
+    let sent = before.deliver(device.address, &device.bootstrap_request());
+    let late = device.take(&sent[1].1).pop().unwrap();
+    let mut world = World::seeded(one_server(), 2);
+    assert!(world.deliver(device.address, &late).is_empty());
+    assert!(world.asked.is_empty() && world.ends().is_empty());
+    let request = device.bootstrap_request();
+    world.talk(&mut device, request);
+    assert_eq!(world.ends(), [End::Finished]);
+    assert_eq!(device.text("/0/1/0"), "coap://localhost:5685");
+}

@@ -308,3 +308,43 @@ fn requests_of_real_clients_are_understood() {
         assert_eq!(world.ends(), [End::Finished]);
     }
 }
+
+/// B25 to B28: the context is written, and the account that is protected with it says where it is.
+#[test]
+fn b25_to_b28_accounts_are_linked_to_their_oscore_contexts() {
+    let context = |instance, id: &[u8]| ObjectInstance {
+        path: Path::instance(21, instance),
+        records: vec![Record {
+            path: Path::resource(21, instance, 1),
+            time: None,
+            value: Some(Value::Opaque(id.into())),
+        }],
+    };
+    for format in ["pct=11542", "pct=112", "pct=110", "pct=11544"] {
+        let mut configuration = Configuration {
+            bootstrap: Some(bootstrap_account()),
+            objects: vec![context(0, b"bs"), context(3, b"server")],
+            ..one_server()
+        };
+        configuration.servers[0].account.oscore = Some(3);
+        if let Some(account) = &mut configuration.bootstrap {
+            account.oscore = Some(0);
+        }
+        let mut device = Device::new(1);
+        let mut world = World::new(configuration);
+        let request = device.request(Code::POST, "bs", &["ep=dev", format]);
+        world.talk(&mut device, request);
+        assert_eq!(world.ends(), [End::Finished], "{format}: {:?}", world.notes);
+        let link = |path: &str| device.values.get(&path.parse::<Path>().unwrap()).cloned();
+        assert_eq!(link("/0/0/17"), Some(Value::Objlnk(21, 0)), "{format}");
+        assert_eq!(link("/0/1/17"), Some(Value::Objlnk(21, 3)), "{format}");
+        assert_eq!(device.text("/21/3/1"), "736572766572");
+    }
+}
+
+#[test]
+fn an_account_without_oscore_has_no_link() {
+    let mut device = Device::new(1);
+    bootstrapped(one_server(), &mut device);
+    assert_eq!(device.text("/0/1/17"), "None");
+}
