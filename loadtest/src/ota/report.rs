@@ -42,6 +42,8 @@ pub struct OtaReport {
     pub faults: Faults,
     /// The server's process.
     pub server: Option<ServerReport>,
+    /// This process.
+    pub generator: GeneratorReport,
     /// An echo of datagrams with 1,056 bytes on the same machine.
     pub echo: Echo,
     /// Updates of other devices.
@@ -127,6 +129,17 @@ pub struct ServerReport {
     pub rss_bytes_more: u64,
 }
 
+/// This process: as busy as the machine lets it, it makes the server look slow.
+#[derive(Clone, Copy, Debug, Default, Serialize)]
+pub struct GeneratorReport {
+    /// CPU time from the order to the end.
+    pub cpu_seconds: f64,
+    /// CPU time for each block, in microseconds.
+    pub cpu_us_per_block: f64,
+    /// Memory at the end.
+    pub rss_bytes: u64,
+}
+
 /// The floor.
 #[derive(Clone, Copy, Debug, Default, Serialize)]
 pub struct Echo {
@@ -157,6 +170,8 @@ pub(super) struct Findings {
     pub(super) counted: Counted,
     pub(super) floor_us: f64,
     pub(super) cpu_seconds: Option<f64>,
+    /// Of this process.
+    pub(super) generator: (f64, u64),
     /// Before, and the peak.
     pub(super) rss: Option<(u64, u64)>,
     pub(super) quiet: Option<Percentiles>,
@@ -215,6 +230,11 @@ impl OtaReport {
                     rss_bytes_more: peak.saturating_sub(before),
                 }
             }),
+            generator: GeneratorReport {
+                cpu_seconds: findings.generator.0,
+                cpu_us_per_block: findings.generator.0 * 1e6 / counted.blocks.max(1) as f64,
+                rss_bytes: findings.generator.1,
+            },
             echo: Echo {
                 cpu_us_per_datagram: echo,
             },
@@ -254,6 +274,7 @@ impl OtaReport {
             update_s: Percentiles::default(),
             faults: Faults::default(),
             server: Some(ServerReport::default()),
+            generator: GeneratorReport::default(),
             echo: Echo::default(),
             bystanders: Some(BystanderReport::default()),
             thresholds: Vec::new(),

@@ -174,12 +174,14 @@ impl Lead<'_> {
         self.say(&format!("{} bytes are uploaded", self.digest.size));
         server.upload(image).await?;
         let started = self.usage()?;
+        let own_before = Usage::own()?;
         let ordered = Instant::now();
         fleet.progress.ordered.store(clock.now(), Ordering::Relaxed);
         server.order().await?;
         let (standing, peak) = self.await_end(server, &fleet, ordered).await?;
         let took = ordered.elapsed();
         let after = self.usage()?;
+        let own = Usage::own()?;
         let unfinished = scenario
             .clients
             .saturating_sub(standing.updated + standing.failed);
@@ -201,6 +203,7 @@ impl Lead<'_> {
                 cpu_seconds: started
                     .zip(after)
                     .map(|(a, b)| b.cpu_seconds - a.cpu_seconds),
+                generator: (own.cpu_seconds - own_before.cpu_seconds, own.rss_bytes),
                 rss: before.map(|before| (before.rss_bytes, peak)),
                 quiet,
                 meanwhile,

@@ -91,6 +91,10 @@ pub fn ota_table(report: &OtaReport) -> String {
             ),
         ));
     }
+    lines.push(row(
+        "generator, a block",
+        format!("{:.2} us of CPU time", report.generator.cpu_us_per_block),
+    ));
     if let Some(others) = &report.bystanders {
         lines.push(row(
             "Updates of the others",
