@@ -1,6 +1,8 @@
 //! The way into the engine for services and the API: finds the shard that owns an endpoint and asks it.
 
-use std::collections::HashMap;
+mod profiles;
+mod updates;
+
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
@@ -13,18 +15,16 @@ use super::bootstrap::desk::{Directive, Order, Ticket, Told};
 use super::command::{Command, DeviceFilter, Inspect, RequestReply};
 use super::directory::{Admitted, Home};
 use super::endpoint::journal::Severity;
-use super::endpoint::profile_parts::{PowerSettings, ProfileParts};
+use super::endpoint::profile_parts::PowerSettings;
 use super::endpoint::request::{DeviceOutcome, DeviceRequest};
 use super::event::Event;
 use super::history::Measured;
 use super::metrics::EngineMetrics;
-use super::profiles::{ProfileError, ProfileId};
+use super::profiles::ProfileId;
 use super::shard::Shared;
 use super::trace::{Trace, TraceError};
-use super::update::{Milestone, UpdateKind, UpdateTarget};
 use super::view::{
-    AttributesView, DeviceContext, DeviceSummary, LogEntry, RegistrationView, RolloutView,
-    TelemetryView, UpdateView,
+    AttributesView, DeviceContext, DeviceSummary, LogEntry, RegistrationView, TelemetryView,
 };
 use crate::proto::dtls::ServerContexts;
 use crate::proto::lwm2m::model::ObjectModels;
@@ -229,59 +229,6 @@ impl EngineHandle {
         )
     }
 
-    /// Has a device updated, now or when it registers next. Assigning what is assigned already changes
-    /// nothing but where the bytes are. `false` when the engine does not hold the endpoint yet.
-    ///
-    /// # Errors
-    /// See [`summary`](Self::summary); the target is assigned nevertheless, and taken up at the next
-    /// Register.
-    pub fn assign_update(
-        &self,
-        endpoint: &str,
-        target: Arc<UpdateTarget>,
-    ) -> Result<bool, EngineError> {
-        self.inner.shared.updates.assign(endpoint, target);
-        self.look_at_updates(endpoint, None)
-    }
-
-    /// Takes an update back. One that runs is cancelled on the device where that is possible; an
-    /// installation that has begun goes on. `false` when the engine does not hold the endpoint.
-    ///
-    /// # Errors
-    /// As [`assign_update`](Self::assign_update).
-    pub fn withdraw_update(&self, endpoint: &str, kind: UpdateKind) -> Result<bool, EngineError> {
-        self.inner.shared.updates.withdraw(endpoint, kind);
-        self.look_at_updates(endpoint, Some(kind))
-    }
-
-    /// Updates of an endpoint and how far they are.
-    ///
-    /// # Errors
-    /// See [`summary`](Self::summary).
-    pub async fn updates(&self, endpoint: &str) -> Result<Option<Vec<UpdateView>>, EngineError> {
-        self.inspect(endpoint, Inspect::Updates).await
-    }
-
-    fn look_at_updates(
-        &self,
-        endpoint: &str,
-        withdrawn: Option<UpdateKind>,
-    ) -> Result<bool, EngineError> {
-        let Some(Home { shard, slot }) = self.inner.shared.directory.home(endpoint) else {
-            return Ok(false);
-        };
-        let endpoint = endpoint.to_owned();
-        self.send(
-            shard.into(),
-            Command::LookAtUpdates {
-                slot,
-                endpoint,
-                withdrawn,
-            },
-        )?;
-        Ok(true)
-    }
-
     /// Resolves when the device registers next.
     #[must_use]
     pub fn arrival(&self, endpoint: &str) -> oneshot::Receiver<()> {
@@ -332,24 +279,6 @@ impl EngineHandle {
     #[must_use]
     pub fn measurements(&self) -> Option<mpsc::Receiver<Vec<Measured>>> {
         self.inner.shared.history.open()
-    }
-
-    /// Who registers and whose update is over, while that is [wanted](Self::follow_updates). Whoever
-    /// asks first gets it; `None` later.
-    #[must_use]
-    pub fn milestones(&self) -> Option<mpsc::Receiver<Vec<Milestone>>> {
-        self.inner.shared.milestones.open()
-    }
-
-    /// Whether [`milestones`](Self::milestones) are told from now on.
-    pub fn follow_updates(&self, wanted: bool) {
-        self.inner.shared.milestones.want(wanted);
-    }
-
-    /// Whether milestones were dropped since the last call.
-    #[must_use]
-    pub fn missed_milestones(&self) -> bool {
-        self.inner.shared.milestones.take_missed()
     }
 
     /// Tells subscribers of something that services did with a device.
@@ -519,66 +448,6 @@ impl EngineHandle {
     #[must_use]
     pub fn is_admitted(&self, endpoint: &str) -> bool {
         self.inner.shared.directory.is_admitted(endpoint)
-    }
-
-    /// Puts a profile in force; devices that have it use it from their next message on. A profile
-    /// of the same name keeps its number.
-    ///
-    /// # Errors
-    /// See [`ProfileError`].
-    pub fn put_profile(&self, parts: ProfileParts) -> Result<ProfileId, ProfileError> {
-        let ids = self.put_profiles(vec![parts])?;
-        ids.first().copied().ok_or(ProfileError::TooManyProfiles)
-    }
-
-    /// Puts profiles in force, all of them or none; their numbers in the same order.
-    ///
-    /// # Errors
-    /// See [`ProfileError`].
-    pub fn put_profiles(&self, parts: Vec<ProfileParts>) -> Result<Vec<ProfileId>, ProfileError> {
-        let ids = self.inner.shared.profiles.put(parts)?;
-        self.look_at_profiles();
-        Ok(ids)
-    }
-
-    /// Places of endpoints that a change of a profile has not reached yet.
-    #[must_use]
-    pub fn rollout(&self) -> u64 {
-        self.inner.metrics.rollout()
-    }
-
-    /// How far the registered devices of each profile are with its present version.
-    ///
-    /// # Errors
-    /// See [`summary`](Self::summary).
-    pub async fn progress(&self) -> Result<HashMap<ProfileId, RolloutView>, EngineError> {
-        let mut all: HashMap<ProfileId, RolloutView> = HashMap::new();
-        for shard in 0..self.shards() {
-            let of_shard = self.ask(shard, |reply| Command::Progress { reply }).await?;
-            for (profile, progress) in of_shard {
-                all.entry(profile).or_default().add(&progress);
-            }
-        }
-        Ok(all)
-    }
-
-    /// Takes a profile out of force; `false` when there is none of that name, or it is the default.
-    pub fn remove_profile(&self, name: &str) -> bool {
-        let removed = self.inner.shared.profiles.remove(name);
-        self.look_at_profiles();
-        removed
-    }
-
-    /// How many provisioned devices have a profile.
-    #[must_use]
-    pub fn profile_users(&self, profile: ProfileId) -> usize {
-        self.inner.shared.directory.users(profile)
-    }
-
-    /// Gives devices that nobody provisioned this profile, if they are let in at all. To be called
-    /// before the engine runs.
-    pub fn use_for_unknown(&self, profile: ProfileId) {
-        self.inner.shared.directory.use_for_unknown(profile);
     }
 
     /// Events from now on. A subscriber that is too slow is told how many it lost.

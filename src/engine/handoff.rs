@@ -11,7 +11,7 @@ use tokio::sync::mpsc;
 use crate::net::{LocalAddr, PeerAddr};
 
 use super::metrics::{Rejection, ShardMetrics};
-use super::peer::Peer;
+use super::peer::{Peer, Session};
 use super::shard::Sender;
 use crate::proto::dtls::SessionId;
 
@@ -61,6 +61,15 @@ pub enum HandedOff {
         endpoint: Arc<str>,
         /// The peer of the session.
         sender: Sender,
+    },
+    /// A session only fetches a package: the endpoint of the other shard stays where it was before.
+    GiveBack {
+        /// Its slot.
+        slot: u32,
+        /// Its name.
+        endpoint: Arc<str>,
+        /// The session that fetches.
+        session: Session,
     },
     /// A session of the other shard is of no use any more.
     Close {

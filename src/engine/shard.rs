@@ -416,6 +416,11 @@ impl Shard {
                 endpoint,
                 sender,
             } => self.bind_here(slot, &endpoint, sender),
+            HandedOff::GiveBack {
+                slot,
+                endpoint,
+                session,
+            } => self.give_back_here(slot, &endpoint, session),
             HandedOff::Close { session, identity } => self.close_for_other(session, identity),
             HandedOff::Trouble {
                 slot,

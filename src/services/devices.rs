@@ -332,8 +332,8 @@ impl Devices {
         Ok(record.map_or_else(of_unnamed, |record| record.profile))
     }
 
-    /// Stores devices and lets them in, while no profile can go. One that got other credentials has
-    /// to register anew with them.
+    /// Stores devices and lets them in, while no profile can go. One that got credentials has to
+    /// register anew with them.
     async fn provision(
         &self,
         devices: &[CheckedDevice],
@@ -352,14 +352,11 @@ impl Devices {
                 let admission = Admission { profile, power };
                 self.let_in(&device.endpoint, device.credentials.mode(), admission);
             }
-            if stored.other_credentials && self.engine.holds(&device.endpoint) {
-                // The device is stored: a busy engine is told again by the revocation.
-                if let Err(error) = self.engine.remove(&device.endpoint).await {
-                    tracing::warn!(
-                        endpoint = device.endpoint, %error,
-                        "a registration with credentials that were replaced may last"
-                    );
-                }
+            // Other credentials than before revoke what the former ones proved. Here nobody had any.
+            let first = !stored.replaced && device.credentials.mode() != Mode::NoSec;
+            if first && self.engine.holds(&device.endpoint) {
+                let endpoint = device.endpoint.as_str().into();
+                self.engine.revoke(&endpoint).await;
             }
         }
         Ok(outcomes)

@@ -136,6 +136,10 @@ pub trait Engine: Send + Sync + 'static {
     /// Forgets an endpoint; `false` when the engine did not hold it.
     fn remove<'a>(&'a self, endpoint: &'a str) -> Answer<'a, bool>;
 
+    /// Ends the registration of an endpoint, and its session: what proved who it is does not hold
+    /// any more. What it reported stays.
+    fn revoke<'a>(&'a self, endpoint: &'a Arc<str>) -> BoxFuture<'a, ()>;
+
     /// Whether the engine holds an endpoint.
     fn holds(&self, endpoint: &str) -> bool;
 
@@ -279,6 +283,10 @@ impl Engine for crate::engine::EngineHandle {
 
     fn remove<'a>(&'a self, endpoint: &'a str) -> Answer<'a, bool> {
         self.remove(endpoint).boxed()
+    }
+
+    fn revoke<'a>(&'a self, endpoint: &'a Arc<str>) -> BoxFuture<'a, ()> {
+        self.revoke(endpoint, None).boxed()
     }
 
     fn holds(&self, endpoint: &str) -> bool {

@@ -80,8 +80,6 @@ pub struct CheckedDevice {
 pub struct Stored {
     /// It was there before.
     pub replaced: bool,
-    /// It had other credentials before.
-    pub other_credentials: bool,
 }
 
 /// The stored devices.
@@ -226,11 +224,11 @@ impl Provisioning {
             self.store.write(changes).await?
         }
         .into_iter();
-        let commit = |reservation: Reservation| Stored {
-            other_credentials: reservation.commit(),
-            replaced: replaced.next().unwrap_or(false),
+        let mut commit = |reservation: Reservation| {
+            reservation.commit();
+            let replaced = replaced.next().unwrap_or(false);
+            Stored { replaced }
         };
-        let mut commit = commit;
         Ok(reserved
             .into_iter()
             .map(|reserved| reserved.map(&mut commit))

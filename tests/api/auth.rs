@@ -57,6 +57,7 @@ const ROUTES: &[(&str, &str, Option<Role>)] = &[
     ("GET", "/api/v1/rpc/{id}", Some(Role::Viewer)),
     ("DELETE", "/api/v1/rpc/{id}", Some(Role::Operator)),
     ("GET", "/api/v1/events", Some(Role::Viewer)),
+    ("GET", "/api/v1/bootstrap/sessions", Some(Role::Viewer)),
     ("GET", "/api/v1/models", Some(Role::Viewer)),
     ("POST", "/api/v1/models", Some(Role::Operator)),
     ("GET", "/api/v1/models/{key}", Some(Role::Viewer)),

@@ -400,6 +400,10 @@ impl Engine for FakeEngine {
         noted.push((endpoint.to_owned(), entry));
     }
 
+    fn revoke<'a>(&'a self, _: &'a Arc<str>) -> BoxFuture<'a, ()> {
+        ready(()).boxed()
+    }
+
     fn remove<'a>(&'a self, endpoint: &'a str) -> Answer<'a, bool> {
         let mut removed = false;
         for shard in self.shards.lock().unwrap().iter_mut() {

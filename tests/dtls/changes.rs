@@ -53,8 +53,14 @@ fn a_session_ends_at_once_with_the_credentials_that_it_proved() {
             peer.socket.send(&sealed).expect("sent");
             peer.serve(SILENCE);
             assert_eq!(peer.last_received, [0; 0], "{name} {cid}");
-            let registration = server.engine.status("/api/v1/devices/dev-1/registration");
-            assert_eq!(registration, 404, "{name}: and the registration");
+            let device = server
+                .engine
+                .send_json("GET", "/api/v1/devices/dev-1", &json!({}));
+            assert!(
+                !device.body.contains("\"state\":\"registered\""),
+                "{name}: and the registration: {}",
+                device.body
+            );
             assert_eq!(other.update(&other_id, PATIENCE), Some(CHANGED));
             assert_eq!(other.handshakes, 1, "{name}: nobody else notices");
         }

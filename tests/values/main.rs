@@ -4,6 +4,7 @@
 #[allow(dead_code, reason = "every test binary uses its part of the support")]
 mod support;
 
+mod credentials;
 mod history;
 mod import_memory;
 mod shared_attributes;

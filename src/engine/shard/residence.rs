@@ -7,7 +7,7 @@ use crate::engine::endpoint::core::{EndpointCore, Presence};
 use crate::engine::endpoint::identity::{MAX_SLOTS, Place};
 use crate::engine::endpoint::slot::{Head, Progress, Slot, State};
 use crate::engine::peer::Peer;
-use crate::net::steer;
+use crate::net::{LocalAddr, steer};
 use crate::proto::coap::exchange::MidSequence;
 
 use super::dispatch::Sender;
@@ -165,15 +165,22 @@ impl Shard {
             return;
         }
         let before = self.endpoints.get(slot).and_then(|e| e.head.peer.session());
-        self.move_registration(slot, sender);
+        self.move_registration(slot, sender.peer, sender.local, sender.datagram_len);
         for session in before.into_iter().chain(self.superseded.remove(&slot)) {
             self.end_session(session, None);
         }
     }
 
     /// The endpoint is reached through another peer from now on.
-    pub(super) fn move_registration(&mut self, slot: u32, sender: Sender) {
-        let local = self.locals.number(sender.local);
+    /// `received` bytes came from there by now.
+    pub(super) fn move_registration(
+        &mut self,
+        slot: u32,
+        peer: Peer,
+        local: Option<LocalAddr>,
+        received: usize,
+    ) {
+        let local = self.locals.number(local);
         let Some(entry) = self.endpoints.get_mut(slot) else {
             return;
         };
@@ -181,17 +188,17 @@ impl Shard {
         entry.head.local = local;
         // A new address is unproven; a handshake proves one.
         entry.head.budget = Default::default();
-        entry.head.budget.received(sender.datagram_len);
-        if sender.peer.session().is_some() {
+        entry.head.budget.received(received);
+        if peer.session().is_some() {
             entry.head.budget.verify();
         }
         let counted = entry.head.counted;
         self.count(counted, &before, -1);
-        self.count(counted, &sender.peer, 1);
-        self.endpoints.move_to(slot, sender.peer);
+        self.count(counted, &peer, 1);
+        self.endpoints.move_to(slot, peer);
         self.mark(slot);
         self.abandon(&before);
-        self.claim(&sender.peer);
+        self.claim(&peer);
     }
 
     /// The endpoint that came last to an address is here: what names no endpoint is for this shard,

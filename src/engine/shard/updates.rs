@@ -84,6 +84,7 @@ impl Shard {
         view: &MessageView<'_>,
         token: &[u8],
     ) {
+        self.give_back(datagram);
         let token = DownloadToken::parse(token);
         let found = token.and_then(|token| self.shared.updates.download(&token, self.now.wall));
         let Some(download) = found else {

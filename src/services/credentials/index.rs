@@ -220,8 +220,8 @@ impl CredentialsIndex {
         }
     }
 
-    /// Puts a device in; `true` when it had other credentials before.
-    fn hold(&self, endpoint: &str, credential: Option<Arc<Credential>>) -> bool {
+    /// Puts a device in. Other credentials that it had before are revoked.
+    fn hold(&self, endpoint: &str, credential: Option<Arc<Credential>>) {
         let claims = credential.as_ref().map_or([None; 2], |held| held.claims);
         if let Some(credential) = &credential {
             for claim in claims.iter().flatten() {
@@ -231,14 +231,12 @@ impl CredentialsIndex {
         let handle = |held: &Option<Arc<Credential>>| held.as_ref().map(|held| held.handle);
         let now = handle(&credential);
         let Some(before) = self.devices.insert(self.endpoint(endpoint), credential) else {
-            return false;
+            return;
         };
         self.let_go(before.as_deref(), &claims);
-        let changed = handle(&before) != now;
-        if changed {
+        if handle(&before) != now {
             self.revoke(endpoint, before.as_deref(), Why::Changed);
         }
-        changed
     }
 
     /// Frees what a device claimed, except what it still claims.
@@ -370,10 +368,11 @@ pub(in crate::services) struct Reservation {
 }
 
 impl Reservation {
-    /// They are stored: the device has them from now on. `true` when it had others before.
-    pub(in crate::services) fn commit(mut self) -> bool {
+    /// They are stored: the device has them from now on, others that it had are
+    /// revoked.
+    pub(in crate::services) fn commit(mut self) {
         let credential = self.credential.take();
-        self.index.hold(&self.endpoint, credential)
+        self.index.hold(&self.endpoint, credential);
     }
 }
 

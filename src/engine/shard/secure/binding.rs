@@ -97,12 +97,54 @@ impl Shard {
         if entry.head.counted == Presence::Absent || before == sender.peer {
             return;
         }
-        self.move_registration(slot, sender);
+        self.move_registration(slot, sender.peer, sender.local, sender.datagram_len);
         // Until the new session has carried data the device may not know of it.
         if let Peer::Secured(before) = before
             && let Some(earlier) = self.superseded.insert(slot, before)
         {
             self.end_session(earlier, None);
+        }
+    }
+
+    /// A device fetches a package, which some do in a session of its own that answers no request: its
+    /// registration goes on in the one it had before.
+    pub(in crate::engine::shard) fn give_back(&mut self, datagram: &Datagram<'_>) {
+        let (Some(endpoint), Peer::Secured(session)) = (datagram.owner, datagram.peer) else {
+            return;
+        };
+        let Some(home) = self.shared.directory.home(endpoint) else {
+            return;
+        };
+        if home.shard == self.index {
+            return self.give_back_here(home.slot, endpoint, session);
+        }
+        let handed = HandedOff::GiveBack {
+            slot: home.slot,
+            endpoint: Arc::clone(endpoint),
+            session,
+        };
+        // When there is no room the next block does it.
+        self.hand_over(home.shard, handed);
+    }
+
+    pub(in crate::engine::shard) fn give_back_here(
+        &mut self,
+        slot: u32,
+        endpoint: &str,
+        session: Session,
+    ) {
+        if self.superseded.is_empty() || !self.lives_here(slot, endpoint) {
+            return;
+        }
+        let Some(entry) = self.endpoints.get(slot) else {
+            return;
+        };
+        if entry.head.peer != Peer::Secured(session) {
+            return;
+        }
+        let local = self.locals.address(entry.head.local);
+        if let Some(before) = self.superseded.remove(&slot) {
+            self.move_registration(slot, Peer::Secured(before), local, 0);
         }
     }
 

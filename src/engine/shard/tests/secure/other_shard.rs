@@ -63,3 +63,17 @@ fn a_record_that_the_kernel_brings_to_another_shard_finds_its_session() {
     let answer = MessageView::parse(device.inbox.last().unwrap()).unwrap();
     assert_eq!((answer.code(), answer.mid()), (Code::CHANGED, 0x999));
 }
+
+#[test]
+fn a_download_in_a_session_of_another_shard_leaves_the_registration_where_it_was() {
+    let mut world = World::new(2);
+    world.book.psk("id-1", "dev-1", 1);
+    let mut device = Device::psk("id-1", &address(0, 1).to_string());
+    let location = device.registered(&mut world, "dev-1");
+    let mut download = Device::psk("id-1", &address(1, 2).to_string());
+    let asked = download.ask_with(&mut world, Code::GET, "/tbfw/none", &[], b"");
+    assert_eq!(asked.code(), Code::NOT_FOUND);
+    assert_eq!(world.registration("dev-1").session.unwrap().shard(), 0);
+    assert_eq!(device.update(&mut world, &location), Code::CHANGED);
+    assert_eq!(world.metric("lwm2m_dtls_sessions"), 2.0);
+}

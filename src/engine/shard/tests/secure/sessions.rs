@@ -92,3 +92,21 @@ fn what_comes_late_in_the_session_before_does_not_bring_the_registration_back_th
     assert_eq!(again.update(&mut world, &location), Code::CHANGED);
     assert_eq!(world.metric("lwm2m_dtls_sessions"), 1.0);
 }
+
+#[test]
+fn a_session_that_fetches_a_package_does_not_take_the_registration_over() {
+    let mut world = World::new(1);
+    world.book.psk("id-1", "dev-1", 1);
+    let mut device = Device::psk("id-1", "10.0.0.1:4000");
+    let location = device.registered(&mut world, "dev-1");
+    let mut download = Device::psk("id-1", "10.0.0.1:4001");
+    let asked = download.ask_with(&mut world, Code::GET, "/tbfw/none", &[], b"");
+    assert_eq!(asked.code(), Code::NOT_FOUND);
+    let shown = world.registration("dev-1").address;
+    assert_eq!(shown.as_deref(), Some("10.0.0.1:4000"));
+    assert_eq!(device.update(&mut world, &location), Code::CHANGED);
+    assert_eq!(world.metric("lwm2m_dtls_sessions"), 2.0);
+    let asked = download.ask_with(&mut world, Code::GET, "/tbfw/none", &[], b"");
+    assert_eq!(asked.code(), Code::NOT_FOUND);
+    assert_eq!(device.update(&mut world, &location), Code::CHANGED);
+}

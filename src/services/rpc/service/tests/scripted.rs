@@ -298,6 +298,10 @@ impl Engine for Scripted {
         ready(Ok(false)).boxed()
     }
 
+    fn revoke<'a>(&'a self, _: &'a Arc<str>) -> BoxFuture<'a, ()> {
+        ready(()).boxed()
+    }
+
     fn holds(&self, endpoint: &str) -> bool {
         self.registered.lock().unwrap().contains(endpoint)
     }
