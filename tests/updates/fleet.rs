@@ -56,8 +56,12 @@ fn a_campaign_goes_on_after_the_engine_was_killed() {
     await_state(&engine, "/api/v1/devices/there/firmware", "UPDATED");
     engine.kill();
     engine.start_again();
-    let shown = await_state(&engine, &path, "running");
-    assert_eq!(shown["devices"]["updated"], 1, "{shown}");
+    await_state(&engine, &path, "running");
+    until(
+        "what was updated is counted",
+        Duration::from_secs(20),
+        || engine.get(&path)["devices"]["updated"] == 1,
+    );
     let _missing = device(&engine, "missing");
     let shown = await_state(&engine, &path, "completed");
     assert_eq!(shown["devices"]["updated"], 2, "{shown}");
