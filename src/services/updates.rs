@@ -216,8 +216,8 @@ impl Updates {
         let devices = inner.devices_updated_to(id);
         let profiles = inner.profiles_with(id);
         let campaigns = locked(&inner.claimed).get(id).copied().unwrap_or_default();
-        let in_use = !devices.is_empty() || !profiles.is_empty() || campaigns > 0;
-        if in_use && !force {
+        let is_needed = !devices.is_empty() || !profiles.is_empty() || campaigns > 0;
+        if is_needed && !force {
             let users = format!(
                 "{} devices, {} profiles, {campaigns} campaigns",
                 devices.len(),

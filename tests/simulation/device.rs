@@ -186,7 +186,7 @@ impl Device {
 
     /// The device forgets everything and starts again with newer firmware after `pause`.
     pub fn reboot(&mut self, now: u64, pause: u64) {
-        if self.power != Power::Dead {
+        if self.power != Power::Dead && !self.memory.gone_for_good {
             self.power = Power::Starting(now + pause);
             self.firmware += 1;
             if let Some(updater) = &mut self.updater {

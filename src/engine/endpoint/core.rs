@@ -132,6 +132,8 @@ pub enum Input<'a> {
     Assigned(Assignment),
     /// It is not to be updated any more.
     Withdrawn(UpdateKind),
+    /// It registered, and updates it holds from before a restart were not assigned again.
+    Unassigned,
     /// Somebody wants it no more.
     CancelCommand {
         /// The command.
@@ -269,6 +271,7 @@ impl EndpointCore {
             }
             Input::Assigned(assignment) => self.on_assigned(assignment, turn),
             Input::Withdrawn(kind) => self.on_withdrawn(kind, turn),
+            Input::Unassigned => self.on_unassigned(turn),
             Input::CancelCommand { ticket } => self.on_cancel_command(ticket, turn),
             Input::Revoked => self.on_revoked(turn),
             Input::Trouble { detail } => {

@@ -139,6 +139,27 @@ impl EndpointCore {
         all.any(|update| !update.ended && !update.is_supplied())
     }
 
+    /// Whether it holds an update, over or not, that services did not assign since a restart.
+    #[must_use]
+    pub fn lacks_assignment(&self) -> bool {
+        !self.updates.iter().all(Update::is_supplied)
+    }
+
+    /// Services assigned nothing else, and the device is here: what is left was over for them before the
+    /// restart.
+    pub(super) fn on_unassigned(&mut self, turn: &mut Turn<'_>) {
+        for kind in UpdateKind::ALL {
+            if self
+                .updates
+                .get(kind)
+                .is_some_and(|update| !update.is_supplied())
+            {
+                self.updates.remove(kind);
+                turn.out.changed = true;
+            }
+        }
+    }
+
     /// The device is to be updated.
     pub(super) fn on_assigned(&mut self, assignment: Assignment, turn: &mut Turn<'_>) {
         let kind = assignment.target.kind;

@@ -133,6 +133,9 @@ impl Shard {
         let answered = self.out.answered.take();
         if answered == Some(Code::CREATED) {
             self.offer_updates(slot, core);
+            if core.lacks_assignment() {
+                self.run(slot, core, Input::Unassigned, None);
+            }
             if let Some(identity) = sender.identity
                 && let Some(credentials) = self.shared.credentials.get()
             {

@@ -229,7 +229,8 @@ pub(super) fn changes(input: &Input<'_>) -> bool {
         | Input::NewPlan { .. }
         | Input::Revoked
         | Input::Assigned(_)
-        | Input::Withdrawn(_) => true,
+        | Input::Withdrawn(_)
+        | Input::Unassigned => true,
         Input::Trouble { .. } | Input::Timer | Input::CancelCommand { .. } => false,
     }
 }

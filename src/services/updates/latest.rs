@@ -8,8 +8,7 @@ use crate::services::engine::{TelemetryView, TimedValue, UpdateNews, UpdateStatu
 use crate::services::packages::PackageType;
 
 impl Updates {
-    /// Adds to the latest telemetry of a device how its last updates ended: `fw_state` and its kin, as
-    /// far as they are not in it.
+    /// Adds to the latest telemetry of a device how its last updates ended: `fw_state` and its kin.
     ///
     /// # Errors
     /// When the store failed.
@@ -36,9 +35,8 @@ impl Updates {
             let values = update_values(&news).into_iter();
             last.extend(values.map(|(key, value)| (key, vec![TimedValue { ts, value }])));
         }
-        for (key, values) in query.select(last) {
-            latest.entry(key).or_insert(values);
-        }
+        // The engine may have been killed before it kept the end that is stored here.
+        latest.extend(query.select(last));
         Ok(latest)
     }
 }

@@ -27,6 +27,8 @@ pub struct Updater {
     result: u8,
     /// What has come of a package.
     body: Vec<u8>,
+    /// What has come of the URL.
+    url: Vec<u8>,
     /// Path it fetches.
     source: Option<String>,
     fetch_at: u64,
@@ -71,6 +73,7 @@ impl Updater {
             state: IDLE,
             result: 0,
             body: Vec::new(),
+            url: Vec::new(),
             source: None,
             fetch_at: NEVER,
             step_at: NEVER,
@@ -160,7 +163,7 @@ impl Device {
             (RequestType::Get, "/5/0") => self.read_object(response),
             (RequestType::Get, STATE | RESULT) => self.read_resource(request, &resource, response),
             (RequestType::Put, "/5/0/0") => self.take_block(now, request, response, &mut out),
-            (RequestType::Put, "/5/0/1") => self.take_url(now, &request.payload, &mut out),
+            (RequestType::Put, "/5/0/1") => self.take_url(now, request, response, &mut out),
             (RequestType::Post, "/5/0/2") => self.obey(now, &mut out),
             _ => {
                 self.log.complain(format!("{method:?} {resource}"));
@@ -248,11 +251,31 @@ impl Device {
         }
     }
 
-    fn take_url(&mut self, now: u64, url: &[u8], out: &mut Vec<Vec<u8>>) -> ResponseType {
+    fn take_url(
+        &mut self,
+        now: u64,
+        request: &Packet,
+        response: &mut Packet,
+        out: &mut Vec<Vec<u8>>,
+    ) -> ResponseType {
         let Some(updater) = &mut self.updater else {
             return ResponseType::NotFound;
         };
-        let url = String::from_utf8_lossy(url);
+        // It comes in blocks while the server does not know whether the address is a spoof.
+        if let Some((num, more, szx)) = block_of(request, CoapOption::Block1) {
+            if updater.url.len() < num * (16 << szx) {
+                return ResponseType::RequestEntityIncomplete;
+            }
+            updater.url.truncate(num * (16 << szx));
+            updater.url.extend_from_slice(&request.payload);
+            response.add_option(CoapOption::Block1, encode_block(num, more, szx));
+            if more {
+                return ResponseType::Continue;
+            }
+        } else {
+            updater.url.clone_from(&request.payload);
+        }
+        let url = String::from_utf8_lossy(&updater.url).into_owned();
         let source = url.find("/tbfw/").map(|at| url[at..].to_owned());
         updater.body.clear();
         updater.fetch_at = if source.is_some() { now } else { NEVER };

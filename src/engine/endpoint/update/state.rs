@@ -376,7 +376,8 @@ impl Update {
             format!("{name} update failed: {reason}")
         });
         if self.status == UpdateStatus::Failed {
-            return self.tell(turn);
+            // The reason is another one.
+            return self.tell_entered(turn);
         }
         self.enter(UpdateStatus::Failed, turn);
     }

@@ -13,6 +13,7 @@ mod cancelled;
 mod device;
 mod download;
 mod firmware;
+mod followed;
 mod lossy;
 mod power;
 mod results;

@@ -221,3 +221,16 @@ fn a_device_that_lost_the_url_with_its_power_is_told_it_again_at_once() {
         assert_eq!(state(&lab), "UPDATED", "{kind:?}: {}", lab.reason());
     }
 }
+
+#[test]
+fn what_was_over_for_services_before_a_restart_is_forgotten_when_the_device_registers() {
+    let mut lab = Lab::new(Device::new(Manner::default()));
+    lab.run_until(firmware(), "UPDATING");
+    lab.restart_server(None);
+    lab.register();
+    lab.wait(5);
+    let left = lab.bench.ask(NAME, Inspect::Updates).unwrap();
+    assert!(left.is_empty(), "{left:?}");
+    let sessions = r#"lwm2m_ota_sessions{kind="firmware""#;
+    assert_eq!(lab.bench.metric(sessions), 0.0);
+}
