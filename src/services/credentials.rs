@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use arc_swap::ArcSwap;
 
-pub use crate::engine::credentials::Purpose;
+use crate::engine::credentials::Purpose;
 use crate::proto::time::UnixMillis;
 
 mod authorise;

@@ -4,15 +4,16 @@ use std::path::Path;
 use std::sync::Arc;
 
 use openssl::x509::X509;
-use rookery::services::credentials::{
-    Claim, Credentials, KeySettings, Keys, Proof, Purpose, Verdict,
-};
+use rookery::engine::credentials::Purpose;
+use rookery::services::credentials::{Claim, Credentials, KeySettings, Keys, Proof, Verdict};
 use rookery::services::models::Models;
 use rookery::services::profiles::{ProfileSettings, Profiles, ServerPorts};
 use rookery::services::provisioning::{DeviceBody, Provisioning};
 use rookery::store::MemoryStore;
 
 use crate::program::{Serving, rookery, run};
+
+const PURPOSE: Purpose = Purpose::Registration;
 
 fn generate(directory: &Path, arguments: &[&str]) -> (i32, String, String) {
     run(rookery(directory)
@@ -67,12 +68,8 @@ async fn a_generated_psk_is_accepted_for_its_device() {
     let key = fs::read_to_string(directory.path().join("dev-1_psk.hex")).unwrap();
     assert!(!output.contains(&key), "keys are in files alone");
     let credentials = provisioned(directory.path(), "dev-1").await;
-    let decision = credentials.authorise(
-        Claim::PskIdentity(b"me"),
-        Purpose::Registration,
-        Proof::Handshake,
-        now(),
-    );
+    let decision =
+        credentials.authorise(Claim::PskIdentity(b"me"), PURPOSE, Proof::Handshake, now());
     let Verdict::Psk(found) = decision.verdict else {
         panic!("{decision:?}");
     };
@@ -89,7 +86,7 @@ async fn a_generated_public_key_is_accepted_for_its_device() {
         let public = directory.path().join(format!("{endpoint}_public.der"));
         let public = fs::read(public).unwrap();
         let claim = Claim::RawPublicKey(&public);
-        let decision = credentials.authorise(claim, Purpose::Registration, Proof::Handshake, now());
+        let decision = credentials.authorise(claim, PURPOSE, Proof::Handshake, now());
         assert_eq!(&*decision.identity.unwrap().endpoint, endpoint);
     }
 }
@@ -113,7 +110,7 @@ async fn a_generated_certificate_is_accepted_stored_or_by_its_authority() {
         let certificate = X509::from_pem(&fs::read(file).unwrap()).unwrap();
         let chain = [certificate.to_der().unwrap().into()];
         let claim = Claim::Certificate(&chain);
-        let decision = credentials.authorise(claim, Purpose::Registration, Proof::Handshake, now());
+        let decision = credentials.authorise(claim, PURPOSE, Proof::Handshake, now());
         assert_eq!(&*decision.identity.unwrap().endpoint, endpoint);
     }
 }

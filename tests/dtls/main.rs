@@ -5,6 +5,7 @@
 #[allow(dead_code, reason = "every test binary uses its part of the support")]
 mod support;
 
+mod bootstrap;
 mod changes;
 mod floods;
 mod moves;

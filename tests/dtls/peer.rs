@@ -35,8 +35,19 @@ impl Peer {
     /// One with the pre-shared key that was generated for this endpoint; `cid` is whether it
     /// offers connection identifiers.
     pub fn new(server: &Secured, endpoint: &str, cid: bool) -> Self {
+        Self::over(connection(server, endpoint, cid), server)
+    }
+
+    /// One with this identity and key.
+    pub fn knowing(server: &Secured, identity: &[u8], key: &[u8]) -> Self {
+        let (identity, key) = (identity.into(), key.into());
+        let login = Login::Psk { identity, key };
+        Self::over(connection_of(login, false), server)
+    }
+
+    fn over(connection: Connection, server: &Secured) -> Self {
         Self {
-            connection: connection(server, endpoint, cid),
+            connection,
             socket: socket_to(server.coaps),
             began: Instant::now(),
             mid: 1,
@@ -174,6 +185,10 @@ pub fn connection(server: &Secured, endpoint: &str, cid: bool) -> Connection {
             .decode(key.as_bytes())
             .expect("hexadecimal digits"),
     };
+    connection_of(login, cid)
+}
+
+fn connection_of(login: Login, cid: bool) -> Connection {
     let connector = Connector::new(ConnectorOptions {
         connection_id: cid,
         ..ConnectorOptions::new(Mode::Psk)

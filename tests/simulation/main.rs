@@ -3,6 +3,7 @@
 //! `SIMULATION_SEED=… cargo test --test simulation NAME -- --nocapture` prints each datagram of it.
 //! `SIMULATION_ROUNDS=50` tries that many times the seeds.
 
+mod bootstrap;
 mod device;
 mod message;
 mod network;

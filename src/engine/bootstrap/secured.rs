@@ -6,8 +6,8 @@ use std::sync::Arc;
 
 use hashbrown::HashMap;
 
-use crate::engine::credentials::{Answer, Decision, Lookup, Lookups, Owner, Purpose};
-use crate::engine::metrics::{DtlsTotals, ShardMetrics};
+use crate::engine::credentials::{Answer, Credentials, Decision, Lookup, Lookups, Owner, Purpose};
+use crate::engine::metrics::{DtlsTotals, Rejection, ShardMetrics};
 use crate::engine::peer::Session;
 use crate::engine::shard::Shared;
 use crate::net::mmsg::{OutDatagram, ReceivedMut};
@@ -197,10 +197,10 @@ impl Secured {
                 match event {
                     Event::Received { session, range } => {
                         let plaintext = datagram.get(range).unwrap_or_default();
-                        incoming.extend(self.incoming(session, plaintext, local));
+                        incoming.extend(self.incoming(session, plaintext, local, around));
                     }
                     Event::Overtaken { session, plaintext } => {
-                        incoming.extend(self.incoming(session, &plaintext, local));
+                        incoming.extend(self.incoming(session, &plaintext, local, around));
                     }
                     Event::Lookup {
                         handshake,
@@ -225,8 +225,19 @@ impl Secured {
         session: SessionId,
         plaintext: &[u8],
         local: Option<LocalAddr>,
+        around: Around<'_>,
     ) -> Option<Incoming> {
         let known = self.sessions.get_mut(&session)?;
+        let credentials = around.shared.credentials.get();
+        let holds = |credentials: &Arc<dyn Credentials>| {
+            credentials.holds(&known.owner, Purpose::Bootstrap)
+        };
+        if !credentials.is_some_and(holds) {
+            // Its credentials were taken back since.
+            around.metrics.reject(Rejection::Forbidden);
+            self.endpoint.close(session, &mut self.output);
+            return None;
+        }
         known.local = local;
         Some(Incoming {
             session: Session::new(self.shard, known.mode, session),

@@ -1,6 +1,7 @@
 //! The same over DTLS, with a client that shares no code with the layer.
 
 use std::net::SocketAddr;
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 
 use loadtest::dtls::{Connection, Connector, ConnectorOptions, Login};
 use openssl::ec::{EcGroup, EcKey};
@@ -21,8 +22,10 @@ use crate::proto::time::UnixMillis;
 const KEY: &[u8] = b"0123456789abcdef";
 
 /// Everybody is `dev`, but for the PSK identity `nobody`.
-#[derive(Debug)]
-struct Everybody;
+#[derive(Debug, Default)]
+struct Everybody {
+    revoked: AtomicBool,
+}
 
 impl Credentials for Everybody {
     fn decide(&self, claim: &Claim, _: Purpose, _: bool, _: UnixMillis) -> Decision {
@@ -48,7 +51,7 @@ impl Credentials for Everybody {
     }
 
     fn holds(&self, _: &Owner, _: Purpose) -> bool {
-        true
+        !self.revoked.load(Relaxed)
     }
 
     fn registered(&self, _: &str, _: u64) {}
@@ -79,6 +82,7 @@ fn certificate(key: &PKey<Private>) -> X509 {
 
 struct Secured {
     world: World,
+    everybody: Arc<Everybody>,
     waiting: Waiting,
     connection: Connection,
     address: SocketAddr,
@@ -88,6 +92,7 @@ struct Secured {
 impl Secured {
     fn new(login: Login) -> Self {
         let mut world = World::new(one_server());
+        let everybody = Arc::<Everybody>::default();
         let (lookups, waiting) = Lookups::queue();
         let server = new_key();
         let contexts = ServerContexts::build(&ServerCredentials {
@@ -99,13 +104,14 @@ impl Secured {
             }),
             ..ServerCredentials::default()
         });
-        let _ = world.member.shared.credentials.set(Arc::new(Everybody));
+        let _ = world.member.shared.credentials.set(everybody.clone());
         let dtls = ([7; 32], Arc::new(contexts.unwrap()), lookups);
         world.member.shard.serve_bootstrap(Some(dtls)).unwrap();
         world.member.shard.begin(world.now);
         let connector = Connector::new(ConnectorOptions::new(login.mode())).unwrap();
         Self {
             world,
+            everybody,
             waiting,
             connection: Connection::new(connector, login, Vec::new(), false),
             address: "10.0.0.1:4000".parse().unwrap(),
@@ -133,7 +139,7 @@ impl Secured {
                     .unwrap()
                     .on_record(received);
             }
-            while let Some(answer) = self.waiting.answer_next(&Everybody) {
+            while let Some(answer) = self.waiting.answer_next(&*self.everybody) {
                 let command = Command::Decided(Box::new(answer));
                 self.world.member.shard.on_command(command);
             }
@@ -251,4 +257,23 @@ fn plain_coap_beside_it_goes_on() {
     secured.world.talk(&mut device, request);
     assert_eq!(secured.world.ends(), [End::Finished]);
     assert_eq!(secured.world.asked[0].security, SecurityMode::NoSec);
+}
+
+#[test]
+fn a_session_whose_credentials_are_taken_back_ends_with_its_next_message() {
+    let mut secured = Secured::new(Login::Psk {
+        identity: b"me".to_vec(),
+        key: KEY.to_vec(),
+    });
+    let mut device = Device::new(1);
+    let request = device.request(Code::POST, "bs", &["ep=dev"]);
+    let sent = secured.send(&request);
+    assert_eq!(secured.world.asked.len(), 1);
+    secured.everybody.revoked.store(true, Relaxed);
+    let answers: Vec<_> = sent.iter().flat_map(|bytes| device.take(bytes)).collect();
+    for answer in answers {
+        assert!(secured.send(&answer).is_empty());
+    }
+    assert!(!secured.connection.is_up());
+    assert!(!device.finished);
 }
