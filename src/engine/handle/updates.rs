@@ -81,22 +81,4 @@ impl EngineHandle {
         )?;
         Ok(true)
     }
-
-    /// Who registers and whose update is over, while that is [wanted](Self::follow_updates). Whoever
-    /// asks first gets it; `None` later.
-    #[must_use]
-    pub fn milestones(&self) -> Option<mpsc::Receiver<Vec<Milestone>>> {
-        self.inner.shared.milestones.open()
-    }
-
-    /// Whether [`milestones`](Self::milestones) are told from now on.
-    pub fn follow_updates(&self, wanted: bool) {
-        self.inner.shared.milestones.want(wanted);
-    }
-
-    /// Whether milestones were dropped since the last call.
-    #[must_use]
-    pub fn missed_milestones(&self) -> bool {
-        self.inner.shared.milestones.take_missed()
-    }
 }
