@@ -102,7 +102,7 @@ fn idle_sessions(_: &mut Criterion) {
         saved[SLOT].copy_from_slice(&slot.to_be_bytes());
         saved[IP].copy_from_slice(&slot.to_be_bytes());
         saved[PORT].copy_from_slice(&[0, 1]);
-        let restored = server.endpoint.restore(Tick::ZERO, &saved);
+        let restored = server.endpoint.restore(Tick::ZERO, &saved, None);
         restored.expect("a session restored from what was saved");
     }
     let change = region.change();

@@ -28,8 +28,8 @@ pub trait StateStore: fmt::Debug + Send + Sync + 'static {
     fn read(&self, shard: u8, take: &mut dyn FnMut(u32, &[u8]) -> Fate)
     -> Result<Read, StateError>;
 
-    /// Gives all DTLS sessions of a shard, and puts what `take` gives in the place of each; where it
-    /// gives nothing the session is removed. When this returns, that is on the disk: record numbers
+    /// Gives all DTLS sessions of a shard, with the number that was stored after each, and puts what
+    /// `take` gives in the place of both; where it gives nothing the session is removed. When this returns, that is on the disk: record numbers
     /// of a session must not be used a second time, whatever happens next.
     ///
     /// # Errors
@@ -49,8 +49,9 @@ pub trait StateStore: fmt::Debug + Send + Sync + 'static {
     fn submit(&self, batch: StateBatch) -> Result<(), StateBatch>;
 }
 
-/// Is given the slot and the record of a session, and gives its new record; nothing to drop it.
-pub type Renew<'a> = &'a mut dyn FnMut(u32, &[u8]) -> Option<Vec<u8>>;
+/// Is given the slot and the record of a session, and the number stored after it if there is one, and
+/// gives its new record; nothing to drop it.
+pub type Renew<'a> = &'a mut dyn FnMut(u32, &[u8], Option<u64>) -> Option<Vec<u8>>;
 
 /// What is known at the start.
 #[derive(Debug)]
@@ -92,6 +93,9 @@ pub struct StateBatch {
     pub records: Vec<(u32, Option<Range<usize>>)>,
     /// The same for DTLS sessions: their keys are in it, so the storage encrypts it.
     pub sessions: Vec<(u32, Option<Range<usize>>)>,
+    /// Sessions of whose records nothing changed but the next number that is read, and that number. A
+    /// session that is stored or removed takes its number along.
+    pub numbers: Vec<(u32, u64)>,
     /// Bytes of the records.
     pub bytes: Vec<u8>,
     /// Profiles that records refer to and that this shard has not handed over before.

@@ -20,8 +20,9 @@ use tables::{SLOT_MASK, Tables, failed};
 
 use writer::Writer;
 
-/// Version of the stored format that this build reads and writes.
-pub const FORMAT: u32 = 1;
+/// Version of the stored format that this build writes. It reads the earlier ones as well, and leaves
+/// this version behind: 1 had no numbers of DTLS sessions apart from the sessions.
+pub const FORMAT: u32 = 2;
 
 /// Name of the directory in the data directory.
 const DIRECTORY: &str = "state";
@@ -64,7 +65,7 @@ pub enum OpenStateError {
     },
     /// It was written by a later version.
     #[error(
-        "{} has format {found}, this build reads format {FORMAT}: it was written by a later version of rookery",
+        "{} has format {found}, this build reads formats up to {FORMAT}: it was written by a later version of rookery",
         path.display()
     )]
     Format {
@@ -139,8 +140,13 @@ impl EmbeddedState {
         let found = tables
             .format()
             .map_err(|error| unusable(error.to_string()))?;
-        if found != FORMAT {
+        if found > FORMAT {
             return Err(OpenStateError::Format { path, found });
+        }
+        if found < FORMAT {
+            tables
+                .set_format()
+                .map_err(|error| unusable(error.to_string()))?;
         }
         let tables = Arc::new(tables::Shared::new(path.clone(), tables));
         let writer = Writer::start(Arc::clone(&tables))
@@ -275,8 +281,9 @@ impl StateStore for EmbeddedState {
         let first = u32::from(shard) << tables::SLOT_BITS;
         let last = first | SLOT_MASK;
         let tables = self.tables.get()?;
-        let unreadable =
-            tables.read_sessions(first..=last, |key, record| take(key & SLOT_MASK, record))?;
+        let unreadable = tables.read_sessions(first..=last, |key, record, number| {
+            take(key & SLOT_MASK, record, number)
+        })?;
         Ok(Read { unreadable })
     }
 

@@ -142,7 +142,7 @@ impl Shard {
             None => self.batch(&mut keeper),
         };
         if let Some(batch) = batch {
-            let records = (batch.records.len() + batch.sessions.len()) as u64;
+            let records = (batch.records.len() + batch.sessions.len() + batch.numbers.len()) as u64;
             match keeper.persistence.store.submit(batch) {
                 Ok(()) => self.metrics.state_records.add(records),
                 Err(batch) => {
@@ -206,12 +206,14 @@ impl Shard {
             }
         }
         keeper.changed.append(&mut wait);
-        while batch.sessions.len() < PORTION
+        while batch.sessions.len() + batch.numbers.len() < PORTION
             && let Some(slot) = keeper.saving_sessions.pop()
         {
             self.store_session(slot, &mut batch);
         }
-        (!batch.records.is_empty() || !batch.sessions.is_empty()).then_some(batch)
+        let is_empty =
+            batch.records.is_empty() && batch.sessions.is_empty() && batch.numbers.is_empty();
+        (!is_empty).then_some(batch)
     }
 }
 

@@ -28,7 +28,7 @@ mod sessions;
 
 use handshakes::Claims;
 use revoke::Sweep;
-use sessions::Sessions;
+use sessions::{Changed, Sessions};
 
 /// The DTLS layer of a shard.
 pub(super) struct Secure {
@@ -242,9 +242,9 @@ impl Shard {
                 claim,
                 reason,
             } => self.on_handshake_failed(peer, mode, claim.as_ref(), reason),
-            Event::Rebound { session, .. } => self.mark_session(session),
+            Event::Rebound { session, .. } => self.mark_session(session, Changed::Session),
             Event::Closed { session, .. } => {
-                self.mark_session(session);
+                self.mark_session(session, Changed::Session);
                 if let Some(secure) = &mut self.secure {
                     secure.sessions.remove(session);
                 }
@@ -265,7 +265,7 @@ impl Shard {
         }
         let owner = known.owner.clone();
         let peer = Peer::Secured(known.name(self.index, session));
-        self.mark_session(session);
+        self.mark_session(session, Changed::Number);
         let datagram = Datagram {
             bytes,
             peer,
@@ -287,7 +287,7 @@ impl Shard {
                 None => Err(SealError::Gone),
             };
             match sealed {
-                Ok(()) => self.mark_session(session.id()),
+                Ok(()) => self.note_sealed(session.id()),
                 Err(error) => self.metrics.dtls.not_sealed(error),
             }
         } else {
@@ -302,6 +302,13 @@ impl Shard {
         }
     }
 
+    fn note_sealed(&mut self, session: SessionId) {
+        let secure = self.secure.as_ref();
+        if secure.is_some_and(|secure| secure.endpoint.is_to_be_saved(session)) {
+            self.mark_session(session, Changed::Session);
+        }
+    }
+
     /// Seals what another shard has for a session of this one.
     pub(super) fn seal_for_other(&mut self, session: SessionId, plaintext: &[u8]) {
         let sealed = match &mut self.secure {
@@ -309,7 +316,7 @@ impl Shard {
             None => Err(SealError::Gone),
         };
         match sealed {
-            Ok(()) => self.mark_session(session),
+            Ok(()) => self.note_sealed(session),
             Err(error) => self.metrics.dtls.not_sealed(error),
         }
     }

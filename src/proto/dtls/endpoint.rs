@@ -260,7 +260,22 @@ impl DtlsEndpoint {
         found.is_some()
     }
 
-    /// Brings a saved session back under the id it had; silence counts from now.
+    /// The next record number that a session reads; what is below cannot be replayed after
+    /// [`restore`](Self::restore) with it. `None` when the session is over.
+    #[must_use]
+    pub fn next_read(&self, session: SessionId) -> Option<u64> {
+        self.table.get(session).map(|found| found.window.next)
+    }
+
+    /// Whether the session has to be saved again, because of the records that were sealed in it since.
+    /// To be asked after each.
+    #[must_use]
+    pub fn is_to_be_saved(&self, session: SessionId) -> bool {
+        self.table.get(session).is_some_and(saved::is_due)
+    }
+
+    /// Brings a saved session back under the id it had; silence counts from now. `next_read` is what
+    /// [`next_read`](Self::next_read) gave after it was saved, if that was asked.
     ///
     /// # Errors
     ///
@@ -269,8 +284,9 @@ impl DtlsEndpoint {
         &mut self,
         now: Tick,
         saved: &[u8],
+        next_read: Option<u64>,
     ) -> Result<(SessionId, Fingerprint), RestoreError> {
-        let (head, session) = saved::read(saved, now)?;
+        let (head, session) = saved::read(saved, next_read, now)?;
         if head.shard != self.config.shard {
             return Err(RestoreError::OtherShard(head.shard));
         }

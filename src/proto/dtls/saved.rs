@@ -52,7 +52,7 @@ impl SavedSession {
     ///
     /// [`RestoreError::Malformed`], [`RestoreError::Exhausted`].
     pub fn parse(saved: &[u8]) -> Result<Self, RestoreError> {
-        read(saved, Tick::ZERO).map(|(saved, _)| saved)
+        read(saved, None, Tick::ZERO).map(|(saved, _)| saved)
     }
 }
 
@@ -72,7 +72,17 @@ pub(super) fn write(shard: u8, slot: u32, session: &Session, out: &mut Vec<u8>) 
     out.extend_from_slice(session.key_block());
 }
 
-pub(super) fn read(saved: &[u8], now: Tick) -> Result<(SavedSession, Session), RestoreError> {
+/// Whether a session has to be saved anew, since half of the numbers left out at restore are used.
+pub(super) const fn is_due(session: &Session) -> bool {
+    session.next_sequence % (WRITE_GAP / 2) == 0
+}
+
+/// Reads a session; `next_read` is the next number it was to read when that was noted last.
+pub(super) fn read(
+    saved: &[u8],
+    next_read: Option<u64>,
+    now: Tick,
+) -> Result<(SavedSession, Session), RestoreError> {
     let mut rest = Rest(saved);
     let malformed = RestoreError::Malformed;
     let mut fields = || {
@@ -89,8 +99,9 @@ pub(super) fn read(saved: &[u8], now: Tick) -> Result<(SavedSession, Session), R
         };
         let max_plaintext = u16::from_be_bytes(rest.array()?);
         let peer = Address::from_bytes(rest.array()?)?;
+        let next = u64::from_be_bytes(rest.array()?);
         let mut window = ReplayWindow {
-            next: u64::from_be_bytes(rest.array()?),
+            next: next.max(next_read.unwrap_or_default()),
             seen: 0,
         };
         // What was on its way when we stopped is lost; nothing can be replayed.

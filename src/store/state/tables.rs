@@ -23,6 +23,7 @@ const PLANS: &str = "plans";
 const META: &str = "meta";
 const ASIDE: &str = "set_aside";
 const SESSIONS: &str = "dtls_sessions";
+const NUMBERS: &str = "dtls_numbers";
 
 /// Memory for blocks that were read; the state is read once, at the start.
 const CACHE_BYTES: u64 = 8 << 20;
@@ -77,6 +78,8 @@ pub(super) struct Tables {
     database: Database,
     endpoints: Keyspace,
     sessions: Keyspace,
+    /// The next number that a session reads, where that changed after it was stored.
+    numbers: Keyspace,
     sealer: Arc<Sealer>,
     plans: Keyspace,
     meta: Keyspace,
@@ -99,6 +102,7 @@ impl Tables {
         Ok(Self {
             endpoints: database.keyspace(ENDPOINTS, options)?,
             sessions: database.keyspace(SESSIONS, options)?,
+            numbers: database.keyspace(NUMBERS, options)?,
             sealer,
             plans: database.keyspace(PLANS, options)?,
             meta: database.keyspace(META, options)?,
@@ -113,10 +117,15 @@ impl Tables {
             let found = <[u8; 4]>::try_from(&*found).map(u32::from_be_bytes);
             return Ok(found.unwrap_or(u32::MAX));
         }
+        self.set_format()?;
+        Ok(FORMAT)
+    }
+
+    /// Notes that this build has written here: an earlier one would not know all that counts.
+    pub(super) fn set_format(&self) -> Result<(), fjall::Error> {
         let mut batch = self.batch();
         batch.insert(&self.meta, "format", FORMAT.to_be_bytes());
-        batch.commit()?;
-        Ok(FORMAT)
+        batch.commit()
     }
 
     /// The secret of this store, drawn when it is asked for the first time.
@@ -238,7 +247,7 @@ impl Tables {
     pub(super) fn read_sessions(
         &self,
         keys: RangeInclusive<u32>,
-        mut take: impl FnMut(u32, &[u8]) -> Option<Vec<u8>>,
+        mut take: impl FnMut(u32, &[u8], Option<u64>) -> Option<Vec<u8>>,
     ) -> Result<u64, StateError> {
         let mut unreadable = 0;
         let mut changes = self.batch();
@@ -253,8 +262,20 @@ impl Tables {
                 continue;
             };
             let plain = self.sealer.open_record(key, &record);
-            unreadable += u64::from(plain.is_none());
-            let renewed = plain.and_then(|plain| take(u32::from_be_bytes(key), &plain));
+            let number = self.numbers.get(key);
+            let number = number.map(|number| number.map(|bytes| <[u8; 8]>::try_from(&*bytes)));
+            // Without its number a session could be replayed.
+            let known = match (plain, number) {
+                (Some(plain), Ok(None)) => Some((plain, None)),
+                (Some(plain), Ok(Some(Ok(number)))) => Some((plain, Some(number))),
+                _ => None,
+            };
+            unreadable += u64::from(known.is_none());
+            let renewed = known.and_then(|(plain, number)| {
+                let number = number.map(u64::from_be_bytes);
+                take(u32::from_be_bytes(key), &plain, number)
+            });
+            changes.remove(&self.numbers, key);
             let renewed = renewed.map(Zeroizing::new);
             match renewed.and_then(|renewed| self.sealer.seal(key, &renewed).ok()) {
                 Some(sealed) => changes.insert(&self.sessions, key, sealed),
@@ -275,7 +296,7 @@ impl Tables {
         let unreadable = self.read(first.., |key, _| keys.push(key))?;
         keys.extend(unreadable);
         self.clear_away(&keys, &[])?;
-        self.read_sessions(first..=u32::MAX, |_, _| None)?;
+        self.read_sessions(first..=u32::MAX, |_, _, _| None)?;
         Ok(keys.len() as u64)
     }
 
@@ -320,9 +341,14 @@ impl Tables {
                     None => batch.remove(&self.endpoints, key),
                 }
             }
+            for (slot, number) in &changes.numbers {
+                let key = (shard | slot).to_be_bytes();
+                batch.insert(&self.numbers, key, number.to_be_bytes());
+            }
             for (slot, record) in &changes.sessions {
                 let key = (shard | slot).to_be_bytes();
                 let plain = record.clone().map(|range| &changes.bytes[range]);
+                batch.remove(&self.numbers, key);
                 // A session that cannot be encrypted is not kept: its device begins a new one.
                 match plain.and_then(|plain| self.sealer.seal(key, plain).ok()) {
                     Some(sealed) => batch.insert(&self.sessions, key, sealed),

@@ -188,9 +188,77 @@ fn what_there_is_no_room_for_comes_back() {
     );
 }
 
+#[test]
+fn a_store_of_an_earlier_version_is_read_and_is_one_of_this_version_then() {
+    let directory = tempfile::tempdir().expect("a directory");
+    let state = EmbeddedState::open(directory.path()).expect("a new store");
+    state.submit(batch(0, &[(1, Some(b"a"))])).expect("room");
+    let earlier = ("meta".to_owned(), b"format".to_vec(), vec![0, 0, 0, 1]);
+    assert_eq!(state.put_all(&[earlier]).expect("written"), None);
+    let state = reopened(state, directory.path());
+    assert_eq!(records(&state, 0), [(1, b"a".to_vec())]);
+    let format = state.tables.get().expect("open").format();
+    assert_eq!(format.expect("readable"), FORMAT);
+}
+
+fn session_batch(session: Option<&[u8]>, number: Option<u64>) -> StateBatch {
+    let mut changes = StateBatch::default();
+    if let Some(session) = session {
+        changes.bytes.extend_from_slice(session);
+        changes.sessions.push((7, Some(0..session.len())));
+    }
+    changes.numbers.extend(number.map(|number| (7, number)));
+    changes
+}
+
+#[test]
+fn the_number_of_a_session_is_there_again_and_goes_with_the_session() {
+    let directory = tempfile::tempdir().expect("a directory");
+    let mut state = EmbeddedState::open(directory.path()).expect("a new store");
+    let found = |state: &EmbeddedState| {
+        let mut found = Vec::new();
+        let read = state.read_sessions(0, &mut |_, record, number| {
+            found.push((record.to_vec(), number));
+            Some(record.to_vec())
+        });
+        assert_eq!(read.expect("readable").unreadable, 0);
+        found
+    };
+    let kept = |number| vec![(b"keys".to_vec(), number)];
+    for (changes, expected) in [
+        (vec![session_batch(Some(b"keys"), None)], None),
+        (vec![session_batch(None, Some(5))], Some(5)),
+        (vec![], None),
+        (
+            vec![session_batch(None, Some(6)), session_batch(None, Some(9))],
+            Some(9),
+        ),
+        (
+            vec![
+                session_batch(None, Some(12)),
+                session_batch(Some(b"keys"), None),
+            ],
+            None,
+        ),
+        (
+            vec![
+                session_batch(Some(b"keys"), None),
+                session_batch(None, Some(14)),
+            ],
+            Some(14),
+        ),
+    ] {
+        for batch in changes {
+            state.submit(batch).expect("room");
+        }
+        state = reopened(state, directory.path());
+        assert_eq!(found(&state), kept(expected));
+    }
+}
+
 fn sessions(state: &EmbeddedState, renewed: Option<&[u8]>) -> (Vec<(u32, Vec<u8>)>, u64) {
     let mut found = Vec::new();
-    let read = state.read_sessions(0, &mut |slot, record| {
+    let read = state.read_sessions(0, &mut |slot, record, _| {
         found.push((slot, record.to_vec()));
         renewed.map(<[u8]>::to_vec)
     });

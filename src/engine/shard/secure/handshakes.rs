@@ -13,7 +13,7 @@ use crate::proto::dtls::{
 };
 use crate::proto::time::Tick;
 
-use super::sessions::Known;
+use super::sessions::{Changed, Known};
 use super::{Shard, Whence};
 
 /// How long what was found out about a claim is of use, in ms: longer than a handshake may take.
@@ -153,7 +153,7 @@ impl Shard {
         let name = known.name(self.index, session);
         let endpoint = Arc::clone(&known.owner.endpoint);
         secure.sessions.insert(session, known);
-        self.mark_session(session);
+        self.mark_session(session, Changed::Session);
         self.bind(&endpoint, name, new.peer.into(), local);
     }
 

@@ -10,7 +10,7 @@ use crate::engine::persistence::{RestoredSessions, StateBatch, StateError, State
 use crate::proto::dtls::SessionId;
 
 use super::Shard;
-use super::sessions::Known;
+use super::sessions::{Changed, Known};
 
 /// Version of the form that this build reads and writes: form, mode, identity (8), length of the
 /// endpoint name (2), the name, what the DTLS layer saves.
@@ -18,9 +18,9 @@ const FORM: u8 = 1;
 
 impl Shard {
     /// What storage has of a session is out of date.
-    pub(in crate::engine::shard) fn mark_session(&mut self, session: SessionId) {
+    pub(super) fn mark_session(&mut self, session: SessionId, changed: Changed) {
         if let (Some(secure), Some(keeper)) = (&mut self.secure, &mut self.keeper)
-            && let Some(slot) = secure.sessions.mark(session)
+            && let Some(slot) = secure.sessions.mark(session, changed)
         {
             keeper.mark_session(slot);
         }
@@ -31,6 +31,13 @@ impl Shard {
         let Some(secure) = &mut self.secure else {
             return;
         };
+        // A session's keys are encrypted and written once, its number with every message that came.
+        if secure.sessions.store_number(slot)
+            && let Some((session, _)) = secure.sessions.at(slot)
+            && let Some(number) = secure.endpoint.next_read(session)
+        {
+            return batch.numbers.push((slot, number));
+        }
         let start = batch.bytes.len();
         let is_kept = secure.sessions.at(slot).is_some_and(|(session, known)| {
             write(known, &mut batch.bytes);
@@ -57,8 +64,8 @@ impl Shard {
         if self.secure.is_none() {
             return Ok(report);
         }
-        let read = store.read_sessions(self.index, &mut |slot, record| {
-            self.restore_session(slot, record, &mut report)
+        let read = store.read_sessions(self.index, &mut |slot, record, number| {
+            self.restore_session(slot, record, number, &mut report)
         })?;
         report.unreadable += read.unreadable;
         Ok(report)
@@ -70,6 +77,7 @@ impl Shard {
         &mut self,
         slot: u32,
         record: &[u8],
+        number: Option<u64>,
         report: &mut RestoredSessions,
     ) -> Option<Vec<u8>> {
         let secure = self.secure.as_mut()?;
@@ -84,7 +92,7 @@ impl Shard {
             report.revoked += 1;
             return None;
         }
-        match secure.endpoint.restore(self.now.tick, saved) {
+        match secure.endpoint.restore(self.now.tick, saved, number) {
             Ok((session, _)) => {
                 let mut renewed = Vec::with_capacity(record.len());
                 write(&known, &mut renewed);

@@ -18,8 +18,20 @@ pub(super) struct Sessions {
 struct Entry {
     known: Option<Known>,
     generation: u32,
-    changed: bool,
+    changed: Changed,
     stored: bool,
+}
+
+/// What of a session is not stored as it is.
+#[derive(Clone, Copy, Debug, Default, Eq, Ord, PartialEq, PartialOrd)]
+pub(super) enum Changed {
+    /// Nothing.
+    #[default]
+    Nothing,
+    /// The next number that is read.
+    Number,
+    /// More than that, or all.
+    Session,
 }
 
 /// A session.
@@ -88,10 +100,24 @@ impl Sessions {
     }
 
     /// Notes that what storage has of a session is out of date. Returns its slot when that is new.
-    pub(super) fn mark(&mut self, session: SessionId) -> Option<u32> {
+    pub(super) fn mark(&mut self, session: SessionId, changed: Changed) -> Option<u32> {
         let slot = slot(session);
         let entry = self.entry_mut(slot)?;
-        (!std::mem::replace(&mut entry.changed, true)).then_some(slot)
+        let before = entry.changed;
+        entry.changed = before.max(changed);
+        (before == Changed::Nothing).then_some(slot)
+    }
+
+    /// Whether storage is to have the number alone, since it has the rest: then it is as it is.
+    pub(super) fn store_number(&mut self, slot: u32) -> bool {
+        let Some(entry) = self.entry_mut(slot) else {
+            return false;
+        };
+        let alone = entry.stored && entry.changed == Changed::Number;
+        if alone {
+            entry.changed = Changed::Nothing;
+        }
+        alone
     }
 
     /// Storage is about to have the slot as it is. Returns whether it had a record.
@@ -99,7 +125,7 @@ impl Sessions {
         let Some(entry) = self.entry_mut(slot) else {
             return false;
         };
-        entry.changed = false;
+        entry.changed = Changed::Nothing;
         std::mem::replace(&mut entry.stored, has_record)
     }
 
@@ -157,10 +183,25 @@ mod tests {
     fn a_slot_is_marked_once_until_it_is_stored() {
         let mut sessions = Sessions::default();
         sessions.insert(id(1, 1), known("a"));
-        assert_eq!(sessions.mark(id(1, 1)), Some(1));
-        assert_eq!(sessions.mark(id(1, 1)), None);
+        assert_eq!(sessions.mark(id(1, 1), Changed::Session), Some(1));
+        assert_eq!(sessions.mark(id(1, 1), Changed::Number), None);
+        assert!(!sessions.store_number(1));
         assert!(!sessions.store(1, true));
-        assert_eq!(sessions.mark(id(1, 1)), Some(1));
+        assert_eq!(sessions.mark(id(1, 1), Changed::Session), Some(1));
         assert!(sessions.store(1, false));
+    }
+
+    #[test]
+    fn a_number_is_stored_alone_only_after_its_session() {
+        let mut sessions = Sessions::default();
+        sessions.insert(id(1, 1), known("a"));
+        assert_eq!(sessions.mark(id(1, 1), Changed::Number), Some(1));
+        assert!(!sessions.store_number(1));
+        assert!(!sessions.store(1, true));
+        assert_eq!(sessions.mark(id(1, 1), Changed::Number), Some(1));
+        assert!(sessions.store_number(1));
+        assert_eq!(sessions.mark(id(1, 1), Changed::Number), Some(1));
+        assert_eq!(sessions.mark(id(1, 1), Changed::Session), None);
+        assert!(!sessions.store_number(1));
     }
 }

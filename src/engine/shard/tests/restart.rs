@@ -17,6 +17,7 @@ use crate::proto::time::UnixMillis;
 pub(super) struct Memory {
     records: Mutex<BTreeMap<u32, Vec<u8>>>,
     pub(super) sessions: Mutex<BTreeMap<u32, Vec<u8>>>,
+    pub(super) numbers: Mutex<BTreeMap<u32, u64>>,
     plans: Mutex<HashMap<u64, Vec<u8>>>,
     /// Slots written, in order.
     written: Mutex<Vec<u32>>,
@@ -36,13 +37,16 @@ impl StateStore for Memory {
 
     fn read_sessions(&self, _: u8, take: Renew<'_>) -> Result<Read, StateError> {
         let mut sessions = self.sessions.lock().unwrap();
-        sessions.retain(|slot, record| match take(*slot, record) {
-            Some(renewed) => {
-                *record = renewed;
-                true
-            }
-            None => false,
-        });
+        let mut numbers = self.numbers.lock().unwrap();
+        sessions.retain(
+            |slot, record| match take(*slot, record, numbers.remove(slot)) {
+                Some(renewed) => {
+                    *record = renewed;
+                    true
+                }
+                None => false,
+            },
+        );
         Ok(Read::default())
     }
 
@@ -56,7 +60,10 @@ impl StateStore for Memory {
         }
         self.plans.lock().unwrap().extend(batch.plans);
         let mut sessions = self.sessions.lock().unwrap();
+        let mut numbers = self.numbers.lock().unwrap();
+        numbers.extend(batch.numbers);
         for (slot, range) in batch.sessions {
+            numbers.remove(&slot);
             match range {
                 Some(range) => sessions.insert(slot, batch.bytes[range].to_vec()),
                 None => sessions.remove(&slot),
