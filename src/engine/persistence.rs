@@ -91,15 +91,24 @@ pub struct StateBatch {
     pub shard: u8,
     /// Slots and where in `bytes` their new records are; `None` removes the record.
     pub records: Vec<(u32, Option<Range<usize>>)>,
-    /// The same for DTLS sessions: their keys are in it, so the storage encrypts it.
-    pub sessions: Vec<(u32, Option<Range<usize>>)>,
-    /// Sessions of whose records nothing changed but the next number that is read, and that number. A
-    /// session that is stored or removed takes its number along.
-    pub numbers: Vec<(u32, u64)>,
+    /// Slots of DTLS sessions and what became of them.
+    pub sessions: Vec<(u32, SessionChange)>,
     /// Bytes of the records.
     pub bytes: Vec<u8>,
     /// Profiles that records refer to and that this shard has not handed over before.
     pub plans: Vec<(u64, Vec<u8>)>,
+}
+
+/// What is to be stored of a DTLS session.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub enum SessionChange {
+    /// Its record, somewhere in the bytes of the batch: keys are in it, so the storage encrypts it. A
+    /// number stored before goes.
+    Record(Range<usize>),
+    /// The next number that it reads: nothing else changed since its record was stored.
+    Number(u64),
+    /// It is over: record and number go.
+    Over,
 }
 
 /// Why the state of endpoints cannot be read or written.

@@ -19,7 +19,7 @@ pub use crate::engine::event::{Event, EventKind};
 pub use crate::engine::handle::PendingRequest;
 pub use crate::engine::history::Measured;
 pub use crate::engine::persistence::{
-    Begun, Fate, Read, Renew, Restored, StateBatch, StateError, StateStore,
+    Begun, Fate, Read, Renew, Restored, SessionChange, StateBatch, StateError, StateStore,
 };
 pub use crate::engine::trace::{Trace, TraceError, TracedMessage};
 pub use crate::engine::update::{

@@ -61,6 +61,8 @@ pub struct Outputs {
     pub adopt_sender: bool,
     /// Something that is kept over a restart has changed, beyond what each kind of input changes.
     pub changed: bool,
+    /// What the input changed need not be kept, though inputs of its kind change what is.
+    pub fleeting: bool,
     /// The peer has answered a request of ours: its address is no spoof.
     pub verified: bool,
     /// The code the message being handled was answered with.
@@ -87,6 +89,7 @@ impl Outputs {
         self.completions.clear();
         self.adopt_sender = false;
         self.changed = false;
+        self.fleeting = false;
         self.verified = false;
         self.answered = None;
         self.awaiting = None;

@@ -234,7 +234,9 @@ impl Shard {
         let refusal = |code: Code| code != Code::EMPTY && !code.is_success();
         let refused = self.out.answered.is_some_and(refusal);
         let changed = std::mem::take(&mut self.out.changed);
-        let changed = changed || replanned || (changes && !refused) || core.tokens_ran_on(token);
+        let fleeting = std::mem::take(&mut self.out.fleeting);
+        let changes = changes && !refused && !fleeting;
+        let changed = changed || replanned || changes || core.tokens_ran_on(token);
         if done.is_err() {
             self.metrics.actor_restarts.add(1);
             self.out.forget_call();

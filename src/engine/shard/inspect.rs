@@ -114,6 +114,7 @@ impl Shard {
                 let _ = reply.send(true);
             }
             Command::Drain { reply } => {
+                self.mark_transfers();
                 self.drained = Some(reply);
                 return false;
             }

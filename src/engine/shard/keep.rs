@@ -116,6 +116,23 @@ impl Shard {
         self.save_portion();
     }
 
+    /// How far transfers are is to be kept, which storage is told from time to time only.
+    pub(super) fn mark_transfers(&mut self) {
+        for slot in 0..self.endpoints.end() {
+            let updates = match self.endpoints.get(slot).map(|entry| &entry.state) {
+                Some(State::Rest(core)) => core.running_updates(),
+                Some(State::Active(_, core)) => match core.try_borrow() {
+                    Ok(core) => core.running_updates(),
+                    Err(_) => continue,
+                },
+                _ => continue,
+            };
+            if updates != [None; 2] {
+                self.mark(slot);
+            }
+        }
+    }
+
     /// Hands over everything that changed. Returns whether storage took it all.
     pub(super) fn save_all(&mut self) -> bool {
         while self.save_portion() {
@@ -142,7 +159,7 @@ impl Shard {
             None => self.batch(&mut keeper),
         };
         if let Some(batch) = batch {
-            let records = (batch.records.len() + batch.sessions.len() + batch.numbers.len()) as u64;
+            let records = (batch.records.len() + batch.sessions.len()) as u64;
             match keeper.persistence.store.submit(batch) {
                 Ok(()) => self.metrics.state_records.add(records),
                 Err(batch) => {
@@ -206,14 +223,12 @@ impl Shard {
             }
         }
         keeper.changed.append(&mut wait);
-        while batch.sessions.len() + batch.numbers.len() < PORTION
+        while batch.sessions.len() < PORTION
             && let Some(slot) = keeper.saving_sessions.pop()
         {
             self.store_session(slot, &mut batch);
         }
-        let is_empty =
-            batch.records.is_empty() && batch.sessions.is_empty() && batch.numbers.is_empty();
-        (!is_empty).then_some(batch)
+        (!batch.records.is_empty() || !batch.sessions.is_empty()).then_some(batch)
     }
 }
 

@@ -74,7 +74,7 @@ pub(super) fn write(shard: u8, slot: u32, session: &Session, out: &mut Vec<u8>) 
 
 /// Whether a session has to be saved anew, since half of the numbers left out at restore are used.
 pub(super) const fn is_due(session: &Session) -> bool {
-    session.next_sequence % (WRITE_GAP / 2) == 0
+    session.next_sequence.is_multiple_of(WRITE_GAP / 2)
 }
 
 /// Reads a session; `next_read` is the next number it was to read when that was noted last.

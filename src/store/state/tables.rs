@@ -11,7 +11,7 @@ use zeroize::Zeroizing;
 
 use super::sealed::Sealer;
 use super::{CHUNK, FORMAT, StateRecord};
-use crate::services::engine::{StateBatch, StateError};
+use crate::services::engine::{SessionChange, StateBatch, StateError};
 
 /// Bits of a key that are the slot; those above are the shard.
 pub(super) const SLOT_BITS: u32 = 24;
@@ -341,13 +341,16 @@ impl Tables {
                     None => batch.remove(&self.endpoints, key),
                 }
             }
-            for (slot, number) in &changes.numbers {
+            for (slot, change) in &changes.sessions {
                 let key = (shard | slot).to_be_bytes();
-                batch.insert(&self.numbers, key, number.to_be_bytes());
-            }
-            for (slot, record) in &changes.sessions {
-                let key = (shard | slot).to_be_bytes();
-                let plain = record.clone().map(|range| &changes.bytes[range]);
+                let plain = match change {
+                    SessionChange::Number(number) => {
+                        batch.insert(&self.numbers, key, number.to_be_bytes());
+                        continue;
+                    }
+                    SessionChange::Record(range) => Some(&changes.bytes[range.clone()]),
+                    SessionChange::Over => None,
+                };
                 batch.remove(&self.numbers, key);
                 // A session that cannot be encrypted is not kept: its device begins a new one.
                 match plain.and_then(|plain| self.sealer.seal(key, plain).ok()) {

@@ -1,6 +1,7 @@
 use std::time::{Duration, Instant};
 
 use super::*;
+use crate::services::engine::SessionChange;
 
 fn batch(shard: u8, records: &[(u32, Option<&[u8]>)]) -> StateBatch {
     let mut batch = StateBatch {
@@ -205,9 +206,11 @@ fn session_batch(session: Option<&[u8]>, number: Option<u64>) -> StateBatch {
     let mut changes = StateBatch::default();
     if let Some(session) = session {
         changes.bytes.extend_from_slice(session);
-        changes.sessions.push((7, Some(0..session.len())));
+        let record = SessionChange::Record(0..session.len());
+        changes.sessions.push((7, record));
     }
-    changes.numbers.extend(number.map(|number| (7, number)));
+    let number = number.map(SessionChange::Number);
+    changes.sessions.extend(number.map(|number| (7, number)));
     changes
 }
 
@@ -273,7 +276,8 @@ fn sessions_are_there_again_as_they_were_renewed_and_never_in_clear() {
     let start = changes.bytes.len();
     changes.bytes.extend_from_slice(b"secret keys");
     let range = start..changes.bytes.len();
-    changes.sessions.extend([(7, Some(range)), (8, None)]);
+    let changed = [(7, SessionChange::Record(range)), (8, SessionChange::Over)];
+    changes.sessions.extend(changed);
     state.submit(changes).expect("room");
     let state = reopened(state, directory.path());
     let kept = vec![(7, b"secret keys".to_vec())];

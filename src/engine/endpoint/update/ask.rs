@@ -28,6 +28,10 @@ const INFO_INSTANCES: [u16; 2] = [65_533, 65_534];
 /// How long a device has to carry out what changes its state, before it is asked for it.
 const SETTLE_MILLIS: u64 = 2_000;
 
+/// How often storage is told how far a transfer is. Blocks that a device took since then it is sent
+/// again after a restart, or the transfer begins anew.
+const NOTE_MILLIS: u64 = 1_000;
+
 /// A device that does not answer is tried again after this, longer each time.
 const RETRY_MILLIS: u64 = 30_000;
 const MAX_RETRY_MILLIS: u64 = 600_000;
@@ -139,6 +143,11 @@ impl EndpointCore {
             }
         } else {
             update.got(taken, turn);
+            if turn.now.tick < update.noted.plus_millis(NOTE_MILLIS) {
+                turn.out.fleeting = true;
+            } else {
+                update.noted = turn.now.tick;
+            }
         }
         update.todo.get_or_insert(Step::Push);
     }

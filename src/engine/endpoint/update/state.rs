@@ -201,6 +201,8 @@ pub(in super::super) struct Update {
     pub grants: u8,
     /// Since when requests have been left unanswered.
     pub silent_since: Tick,
+    /// When storage was told last how far the transfer is.
+    pub noted: Tick,
     /// The version in object 3 was asked for.
     pub asked_version: bool,
     pub executions: u8,
@@ -272,6 +274,7 @@ impl Update {
             unanswered: 0,
             grants: 0,
             silent_since: Tick::ZERO,
+            noted: Tick::ZERO,
             asked_version: false,
             executions: 0,
             pausing: false,

@@ -6,7 +6,9 @@ use std::sync::Arc;
 use crate::engine::credentials::{Owner, Purpose};
 use crate::engine::locals::UNSPECIFIED;
 use crate::engine::peer::Session;
-use crate::engine::persistence::{RestoredSessions, StateBatch, StateError, StateStore};
+use crate::engine::persistence::{
+    RestoredSessions, SessionChange, StateBatch, StateError, StateStore,
+};
 use crate::proto::dtls::SessionId;
 
 use super::Shard;
@@ -36,7 +38,8 @@ impl Shard {
             && let Some((session, _)) = secure.sessions.at(slot)
             && let Some(number) = secure.endpoint.next_read(session)
         {
-            return batch.numbers.push((slot, number));
+            let change = SessionChange::Number(number);
+            return batch.sessions.push((slot, change));
         }
         let start = batch.bytes.len();
         let is_kept = secure.sessions.at(slot).is_some_and(|(session, known)| {
@@ -48,10 +51,10 @@ impl Shard {
         }
         let had_record = secure.sessions.store(slot, is_kept);
         if is_kept {
-            let record = Some(start..batch.bytes.len());
+            let record = SessionChange::Record(start..batch.bytes.len());
             batch.sessions.push((slot, record));
         } else if had_record {
-            batch.sessions.push((slot, None));
+            batch.sessions.push((slot, SessionChange::Over));
         }
     }
 

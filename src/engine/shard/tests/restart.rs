@@ -8,7 +8,8 @@ use super::plans::{asked, content, mapping, planned};
 use super::*;
 use crate::engine::endpoint::profile_parts::{PlannedStep, ProfileParts};
 use crate::engine::persistence::{
-    Begun, Fate, Persistence, Read, Renew, Restored, StateBatch, StateError, StateStore,
+    Begun, Fate, Persistence, Read, Renew, Restored, SessionChange, StateBatch, StateError,
+    StateStore,
 };
 use crate::proto::time::UnixMillis;
 
@@ -61,12 +62,15 @@ impl StateStore for Memory {
         self.plans.lock().unwrap().extend(batch.plans);
         let mut sessions = self.sessions.lock().unwrap();
         let mut numbers = self.numbers.lock().unwrap();
-        numbers.extend(batch.numbers);
-        for (slot, range) in batch.sessions {
+        for (slot, change) in batch.sessions {
+            if let SessionChange::Number(number) = change {
+                numbers.insert(slot, number);
+                continue;
+            }
             numbers.remove(&slot);
-            match range {
-                Some(range) => sessions.insert(slot, batch.bytes[range].to_vec()),
-                None => sessions.remove(&slot),
+            match change {
+                SessionChange::Record(range) => sessions.insert(slot, batch.bytes[range].to_vec()),
+                _ => sessions.remove(&slot),
             };
         }
         let mut records = self.records.lock().unwrap();
@@ -82,7 +86,7 @@ impl StateStore for Memory {
 }
 
 impl Memory {
-    fn writes(&self) -> usize {
+    pub(super) fn writes(&self) -> usize {
         std::mem::take(&mut *self.written.lock().unwrap()).len()
     }
 }

@@ -234,3 +234,35 @@ fn what_was_over_for_services_before_a_restart_is_forgotten_when_the_device_regi
     let sessions = r#"lwm2m_ota_sessions{kind="firmware""#;
     assert_eq!(lab.bench.metric(sessions), 0.0);
 }
+
+#[test]
+fn storage_is_told_of_a_transfer_once_a_second_and_at_the_end_of_the_server() {
+    let mut lab = Lab::new(Device::new(Manner {
+        szx: 0,
+        ..Manner::default()
+    }));
+    lab.assign(firmware());
+    let bytes = lab.device.register();
+    let mut waiting = lab.bench.send(peer(5_000), &bytes);
+    let mut written = Vec::new();
+    let mut taken = 0;
+    while taken < 60 {
+        let message = waiting.remove(0);
+        let before = lab.device.image.len();
+        for answer in lab.device.take(&message) {
+            waiting.extend(lab.bench.send(peer(5_000), &answer));
+        }
+        if lab.device.image.len() > before {
+            taken += 1;
+            waiting.extend(lab.bench.wait(100));
+            written.push(lab.memory.writes());
+        }
+    }
+    let writes: usize = written[10..].iter().sum();
+    // And with each tenth of the package, which is told as news.
+    assert!((5..=12).contains(&writes), "5 seconds: {written:?}");
+    let (reply, _drained) = oneshot::channel();
+    lab.bench.shard.on_command(Command::Drain { reply });
+    while !lab.bench.shard.drain() {}
+    assert_eq!(lab.memory.writes(), 1);
+}
