@@ -38,7 +38,8 @@ fn values_collected_by_the_device_keep_their_times() {
     });
     times.sort_unstable();
     let apart = times[1] - times[0];
-    assert!(apart >= 300, "{apart} ms");
+    // Each of them is rounded to a millisecond.
+    assert!(apart >= 299, "{apart} ms");
     let newest = &session.engine.telemetry(session.endpoint)["temperature"][0];
     assert_eq!(
         (&newest["value"], &newest["ts"]),
