@@ -8,13 +8,13 @@ pub use crate::proto::dtls::Limits;
 /// Settings of the engine. Durations are in seconds, sizes in bytes.
 #[derive(Clone, Debug)]
 pub struct EngineConfig {
-    /// Where plain CoAP is served; `None` for nowhere.
+    /// Where plain CoAP is served; `None` where it is not.
     pub coap: Option<SocketAddr>,
-    /// Where CoAP over DTLS is served; `None` for nowhere.
+    /// Where CoAP over DTLS is served; `None` where it is not.
     pub coaps: Option<SocketAddr>,
-    /// Where bootstrap over plain CoAP is served; `None` for nowhere.
+    /// Where bootstrap over plain CoAP is served; `None` where it is not.
     pub bootstrap_coap: Option<SocketAddr>,
-    /// Where bootstrap over DTLS is served; `None` for nowhere.
+    /// Where bootstrap over DTLS is served; `None` where it is not.
     pub bootstrap_coaps: Option<SocketAddr>,
     /// Where devices of `coap` fetch packages, such as `coap://lwm2m.example.org:5685`; `None` for the
     /// address they write to.

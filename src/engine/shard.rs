@@ -353,8 +353,8 @@ impl Shard {
         times.chain(self.next_save()).min()
     }
 
-    /// Hands all changes to storage, after the last turn. Returns `false` when storage takes no more
-    /// for now: call it again.
+    /// Hands all changes to storage, after the last turn. Returns `false` when storage is full: it is
+    /// to be called again then.
     pub fn drain(&mut self) -> bool {
         if !self.save_all() {
             return false;
