@@ -327,6 +327,9 @@ impl EndpointCore {
             }
             let error = RequestError::Unanswered { acknowledged };
             self.end(over.request, Err(error), turn);
+            if !self.reachable {
+                self.updates_held_up(turn.now.tick);
+            }
         }
     }
 

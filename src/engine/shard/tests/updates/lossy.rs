@@ -49,3 +49,34 @@ fn a_pull_survives_the_loss_of_messages() {
         );
     }
 }
+
+#[test]
+fn an_update_goes_on_by_itself_after_a_question_of_the_profile_was_lost() {
+    let mut lab = Lab::new(Device::new(Manner::default()));
+    lab.device.manner.answers = false;
+    lab.register();
+    lab.assign(firmware());
+    lab.wait(100);
+    lab.device.manner.answers = true;
+    lab.wait(60);
+    assert_eq!(lab.update().state, "UPDATED", "{}", lab.reason());
+}
+
+#[test]
+fn an_update_ends_though_the_device_never_speaks_by_itself_on_a_very_bad_network() {
+    for seed in 0..20 {
+        let mut lab = Lab::new(Device::new(Manner {
+            notifies: false,
+            answers: false,
+            ..Manner::default()
+        }));
+        lab.dice = fastrand::Rng::with_seed(seed);
+        lab.register();
+        lab.device.manner.answers = true;
+        lab.loss = 45;
+        lab.assign(firmware());
+        lab.wait(600);
+        lab.loss = 10;
+        lab.wait_until(|lab| lab.states.last().is_some_and(|last| last == "UPDATED"));
+    }
+}
