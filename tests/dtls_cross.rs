@@ -90,7 +90,7 @@ impl Line {
         let connector = security.connector().unwrap();
         let config = DtlsConfig::new(3, [7; 32]);
         Self {
-            client: Connection::new(connector, login, own_cid.to_vec(), true),
+            client: Connection::new(connector, login, own_cid.to_vec()),
             server: DtlsEndpoint::new(config, contexts()).unwrap(),
             out: Output::default(),
             settings,

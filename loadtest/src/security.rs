@@ -110,6 +110,7 @@ impl Security {
             mode: self.mode,
             trust: self.trust.clone(),
             connection_id: self.settings.connection_id,
+            resumption: self.settings.resumption,
             suites: self.settings.suites.clone(),
             handshake_timeout: (self.settings.handshake_timeout * 1e6) as u64,
         })?)
@@ -235,6 +236,7 @@ pub fn psk_connector(settings: &SecuritySettings) -> Result<Connector, SecurityE
     let is_psk = settings.mode == SecurityMode::Psk;
     Ok(Connector::new(ConnectorOptions {
         connection_id: settings.connection_id,
+        resumption: settings.resumption,
         suites: settings.suites.clone().filter(|_| is_psk),
         handshake_timeout: (settings.handshake_timeout * 1e6) as u64,
         ..ConnectorOptions::new(Mode::Psk)

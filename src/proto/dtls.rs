@@ -13,6 +13,7 @@ pub mod cid;
 mod config;
 mod contexts;
 mod cookie;
+mod curve;
 mod endpoint;
 mod event;
 mod ffi;
@@ -33,6 +34,7 @@ mod tests;
 pub use alert::AlertDescription;
 pub use config::{DtlsConfig, Limits};
 pub use contexts::{ServerContexts, ServerCredentials, ServerIdentity, SetupError, TicketKey};
+pub use curve::Curve;
 pub use endpoint::{DtlsEndpoint, Output, SealError};
 pub use event::{
     Claim, CloseReason, Counters, Established, Event, FailReason, Fingerprint, HandshakeId, Mode,

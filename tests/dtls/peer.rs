@@ -193,7 +193,7 @@ fn connection_of(login: Login, cid: bool) -> Connection {
         connection_id: cid,
         ..ConnectorOptions::new(Mode::Psk)
     });
-    Connection::new(connector.expect("OpenSSL"), login, Vec::new(), false)
+    Connection::new(connector.expect("OpenSSL"), login, Vec::new())
 }
 
 pub fn socket_to(server: SocketAddr) -> UdpSocket {

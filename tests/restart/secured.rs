@@ -31,7 +31,7 @@ impl Device {
         };
         let connector = Connector::new(ConnectorOptions::new(login.mode())).expect("OpenSSL");
         Self {
-            connection: Connection::new(connector, login, Vec::new(), false),
+            connection: Connection::new(connector, login, Vec::new()),
             socket: socket_to(server),
             began: Instant::now(),
             mid: 1,

@@ -164,6 +164,7 @@ fn secured(security: &ClientSecurity) -> io::Result<Connection> {
     let connector = Connector::new(ConnectorOptions {
         trust: security.trust.clone(),
         connection_id: security.connection_id.is_some(),
+        resumption: security.resumes,
         suites: security.suites.clone(),
         ..ConnectorOptions::new(security.login.mode())
     });
@@ -172,7 +173,7 @@ fn secured(security: &ClientSecurity) -> io::Result<Connection> {
     let mut cid = vec![0; length];
     fastrand::fill(&mut cid);
     let login = security.login.clone();
-    Ok(Connection::new(connector, login, cid, security.resumes))
+    Ok(Connection::new(connector, login, cid))
 }
 
 fn transmit(connection: &mut Connection, socket: &UdpSocket) {

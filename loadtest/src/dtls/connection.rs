@@ -22,7 +22,6 @@ pub struct Connection {
     login: Login,
     /// What the server is told to put on its records.
     cid: Vec<u8>,
-    resumes: bool,
     state: State,
     resumption: Option<Box<[u8]>>,
     protector: Protector,
@@ -56,14 +55,13 @@ pub enum ConnectionEvent {
 
 impl Connection {
     /// A connection that is down until there is something to send. `cid` is what the server is told to put on its
-    /// records (empty: nothing); `resumes` lets later handshakes resume the session.
+    /// records (empty: nothing).
     #[must_use]
-    pub fn new(connector: Connector, login: Login, cid: Vec<u8>, resumes: bool) -> Self {
+    pub fn new(connector: Connector, login: Login, cid: Vec<u8>) -> Self {
         Self {
             connector,
             login,
             cid,
-            resumes,
             state: State::Down,
             resumption: None,
             protector: Protector::new(),
@@ -215,7 +213,7 @@ impl Connection {
                     connection_id: (cid > 0).then_some(cid),
                 });
                 self.state = State::Up(Box::new(session));
-                self.resumption = resumption.filter(|_| self.resumes);
+                self.resumption = resumption;
                 for message in std::mem::take(&mut self.waiting) {
                     self.send(&message, now);
                 }

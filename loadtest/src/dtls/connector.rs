@@ -33,6 +33,8 @@ pub struct ConnectorOptions {
     pub trust: Trust,
     /// Whether connection identifiers are offered.
     pub connection_id: bool,
+    /// Whether handshakes leave what a later one resumes the session with. Otherwise no ticket is asked for.
+    pub resumption: bool,
     /// Suites by their OpenSSL names, colons between them; `None`: all that there are for the mode.
     pub suites: Option<String>,
     /// How long a handshake may take.
@@ -66,19 +68,22 @@ pub(super) struct Attached {
     own: Option<Cid>,
     /// What the server wants on ours, once it has said so.
     pub(super) negotiated: Option<Cid>,
+    /// Whether the session is to be resumed later.
+    pub(super) resumption: bool,
 }
 
 static ATTACHED: LazyLock<Option<Index<Ssl, Attached>>> =
     LazyLock::new(|| Ssl::new_ex_index().ok());
 
 impl ConnectorOptions {
-    /// Any server, identifiers offered, all suites, a minute for a handshake.
+    /// Any server, identifiers offered, resumption, all suites, a minute for a handshake.
     #[must_use]
     pub const fn new(mode: Mode) -> Self {
         Self {
             mode,
             trust: Trust::Anyone,
             connection_id: true,
+            resumption: true,
             suites: None,
             handshake_timeout: 60_000_000,
         }
@@ -98,6 +103,9 @@ impl Connector {
         // OpenSSL counts CCM-8 as 64 bits of security, which only level 0 admits.
         ctx.set_cipher_list(&format!("{suites}:@SECLEVEL=0"))?;
         ctx.set_options(SslOptions::NO_QUERY_MTU | SslOptions::NO_RENEGOTIATION);
+        if !options.resumption {
+            ctx.set_options(SslOptions::NO_TICKET);
+        }
         ctx.set_mode(SslMode::RELEASE_BUFFERS);
         ctx.set_session_cache_mode(SslSessionCacheMode::OFF);
         if options.connection_id {
@@ -137,6 +145,7 @@ impl Connector {
         ssl.set_mtu(MTU)?;
         let mut attached = Attached {
             own: self.options.connection_id.then(|| own.clone()),
+            resumption: self.options.resumption,
             ..Attached::default()
         };
         match login {

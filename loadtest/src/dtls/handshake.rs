@@ -408,7 +408,10 @@ impl Handshake {
         let ssl = self.stream.ssl();
         let suite = ssl.current_cipher().map_or("", |cipher| cipher.name());
         let resumed = ssl.session_reused();
-        let resumption = ssl.session().and_then(|session| session.to_der().ok());
+        let resumption = ssl
+            .session()
+            .filter(|_| attached(ssl).is_some_and(|attached| attached.resumption))
+            .and_then(|session| session.to_der().ok());
         self.stream
             .set_shutdown(ShutdownState::SENT | ShutdownState::RECEIVED);
         let Some(keys) = self.keys.take() else {

@@ -68,7 +68,7 @@ fn a_client_that_wants_no_identifiers_does_without_them() {
     let mut options = ConnectorOptions::new(Mode::Psk);
     options.connection_id = false;
     let connector = Connector::new(options).unwrap();
-    let client = Connection::new(connector, world.login.clone(), Vec::new(), false);
+    let client = Connection::new(connector, world.login.clone(), Vec::new());
     let mut line = Line::new(client, Server::new(&world), 0.0, 1);
     line.connect();
     line.talk();
@@ -156,7 +156,7 @@ fn a_server_with_another_key_or_certificate_is_refused() {
                 ..ConnectorOptions::new(mode)
             })
             .unwrap();
-            let client = Connection::new(connector, world.login.clone(), Vec::new(), false);
+            let client = Connection::new(connector, world.login.clone(), Vec::new());
             let mut line = Line::new(client, Server::new(&world), 0.0, 1);
             line.client.send(b"hello", line.now);
             line.run_until(|line| !line.events.is_empty());

@@ -285,8 +285,8 @@ impl EndpointCore {
     /// as long as its registration lives.
     pub(super) fn updates_held_up(&mut self, now: Tick) {
         for update in self.updates.iter_mut().filter(|update| !update.ended) {
-            if update.wake == NEVER {
-                update.wake = now.plus_millis(RETRY_MILLIS);
+            if update.asked.is_some() || update.todo.is_some() {
+                update.wake = update.wake.min(now.plus_millis(RETRY_MILLIS));
             }
         }
     }

@@ -3,8 +3,7 @@
 use std::fmt;
 
 use openssl::error::ErrorStack;
-use openssl::nid::Nid;
-use openssl::pkey::{HasPublic, PKey, PKeyRef, Private};
+use openssl::pkey::{PKey, Private};
 use openssl::ssl::{
     SslContext, SslContextBuilder, SslMethod, SslMode, SslOptions, SslSessionCacheMode,
     SslVerifyMode, SslVersion,
@@ -12,10 +11,10 @@ use openssl::ssl::{
 use openssl::x509::X509;
 use zeroize::Zeroizing;
 
-use super::Suite;
 use super::ffi;
 use super::handshake::negotiation;
 use super::suite::{Cbc, Kind, Offer};
+use super::{Curve, Suite};
 
 /// What the server can prove and takes. Shared by all shards.
 #[derive(Clone, Default)]
@@ -122,10 +121,16 @@ impl ServerContexts {
         if !psk && raw_public_key.is_none() && certificate.is_none() {
             return Err(SetupError::NoCredentials);
         }
-        if raw_public_key.as_ref().is_some_and(|key| !is_strong(key)) {
+        if raw_public_key
+            .as_ref()
+            .is_some_and(|key| Curve::of(key).is_none())
+        {
             return Err(SetupError::Curve("raw public key"));
         }
-        if certificate.as_ref().is_some_and(|own| !is_strong(&own.key)) {
+        if certificate
+            .as_ref()
+            .is_some_and(|own| Curve::of(&own.key).is_none())
+        {
             return Err(SetupError::Curve("certificate"));
         }
         let pair = |kind: Kind| -> Result<Pair, SetupError> {
@@ -167,14 +172,6 @@ impl fmt::Debug for ServerContexts {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "ServerContexts({:?})", self.offer())
     }
-}
-
-/// Whether a key is on P-256 or P-384.
-pub(super) fn is_strong<T: HasPublic>(key: &PKeyRef<T>) -> bool {
-    key.ec_key().is_ok_and(|key| {
-        let curve = key.group().curve_name();
-        curve == Some(Nid::X9_62_PRIME256V1) || curve == Some(Nid::SECP384R1)
-    })
 }
 
 /// Most bytes of certificates taken from a peer.

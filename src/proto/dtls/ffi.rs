@@ -1,10 +1,10 @@
 //! What of OpenSSL the `openssl` crate does not wrap, each behind a safe function.
 
-use std::ffi::{c_int, c_long, c_uint, c_void};
+use std::ffi::{CStr, CString, c_char, c_int, c_long, c_uint, c_void};
 
 use foreign_types::{ForeignType, ForeignTypeRef};
 use openssl::error::ErrorStack;
-use openssl::pkey::{PKey, Public};
+use openssl::pkey::{HasPublic, PKey, PKeyRef, Public};
 use openssl::ssl::{SslContextBuilder, SslRef};
 use openssl_sys as sys;
 
@@ -38,6 +38,12 @@ unsafe extern "C" {
         session: *mut sys::SSL_SESSION,
         data: *mut *mut c_void,
         len: *mut usize,
+    ) -> c_int;
+    fn EVP_PKEY_get_group_name(
+        key: *const sys::EVP_PKEY,
+        name: *mut c_char,
+        size: usize,
+        length: *mut usize,
     ) -> c_int;
     fn SSL_get0_peer_rpk(ssl: *const sys::SSL) -> *mut sys::EVP_PKEY;
 }
@@ -96,6 +102,18 @@ pub(super) fn peer_raw_public_key(ssl: &SslRef) -> Option<PKey<Public>> {
             return None;
         }
         Some(PKey::from_ptr(key))
+    }
+}
+
+/// OpenSSL's name of the group that a key is of; `None` when it is of none that has a name.
+pub(super) fn group_name<T: HasPublic>(key: &PKeyRef<T>) -> Option<CString> {
+    let mut name: [c_char; 64] = [0; 64];
+    let mut length = 0;
+    // SAFETY: the key is alive; the callee writes a C string of at most the given size.
+    unsafe {
+        let code =
+            EVP_PKEY_get_group_name(key.as_ptr(), name.as_mut_ptr(), name.len(), &raw mut length);
+        (code == 1).then(|| CStr::from_ptr(name.as_ptr()).to_owned())
     }
 }
 

@@ -220,7 +220,7 @@ fn raw_public_key(index: &CredentialsIndex, keys: &Keys, der: &[u8]) -> Found {
     if !keys.modes.rpk {
         return Err(Refusal::ModeOff);
     }
-    let key = material::public_key_hash(der)?;
+    let key = material::proven_key_hash(der)?;
     index.of_public_key(&key).ok_or(Refusal::UnknownCertificate)
 }
 
@@ -236,7 +236,7 @@ fn certificate(
     }
     let (leaf, chain) = chain.split_first().ok_or(Refusal::BadCertificate)?;
     let at = keys.check_dates.then_some(now);
-    let (certificate, _) = material::certificate(leaf)?;
+    let certificate = material::certificate(leaf)?;
     let stored = index.of_certificate(&sha256(leaf));
     if stored.is_some() || proof == Proof::Resumption {
         at.map_or(Ok(()), |at| check_dates(&certificate, at))?;

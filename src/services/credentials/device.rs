@@ -303,8 +303,8 @@ pub(super) fn certificate(
     let der = material::armoured(text)
         .filter(|der| is_certificate(der))
         .ok_or_else(&malformed)?;
-    let (_, key) =
-        material::certificate(&der).map_err(|fault| unusable(fault, member, malformed))?;
+    let key =
+        material::certified_key_hash(&der).map_err(|fault| unusable(fault, member, malformed))?;
     Ok((key, der))
 }
 

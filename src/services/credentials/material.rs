@@ -3,46 +3,15 @@
 use data_encoding::BASE64;
 use openssl::bn::BigNumContext;
 use openssl::ec::PointConversionForm;
-use openssl::nid::Nid;
 use openssl::pkey::{HasPublic, PKey, PKeyRef};
 use openssl::sha::Sha256;
 use openssl::x509::X509;
 use zeroize::Zeroizing;
 
+pub use crate::proto::dtls::Curve;
+
 /// Longest PSK identity in bytes: what every implementation has to take (RFC 4279 §5.3).
 pub const MAX_IDENTITY_BYTES: usize = 128;
-
-/// A curve that DTLS with this server can use (RFC 7925 §4.4 wants the first).
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub enum Curve {
-    /// secp256r1.
-    P256,
-    /// secp384r1.
-    P384,
-}
-
-impl Curve {
-    /// Both names, as error messages state them.
-    pub const ACCEPTED: &str = "P-256 (secp256r1) and P-384 (secp384r1)";
-
-    /// OpenSSL's number.
-    #[must_use]
-    pub const fn nid(self) -> Nid {
-        match self {
-            Self::P256 => Nid::X9_62_PRIME256V1,
-            Self::P384 => Nid::SECP384R1,
-        }
-    }
-
-    /// The curve of a key; `None` for another curve or another algorithm.
-    #[must_use]
-    pub fn of<T: HasPublic>(key: &PKeyRef<T>) -> Option<Self> {
-        let nid = key.ec_key().ok()?.group().curve_name()?;
-        [Self::P256, Self::P384]
-            .into_iter()
-            .find(|curve| curve.nid() == nid)
-    }
-}
 
 /// What a key or certificate cannot be used for.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -82,10 +51,27 @@ pub fn hash_of<T: HasPublic>(key: &PKeyRef<T>) -> Result<KeyHash, Unusable> {
             .to_bytes(key.group(), PointConversionForm::UNCOMPRESSED, &mut context)
     };
     let point: Vec<u8> = point().map_err(|_: openssl::error::ErrorStack| Unusable::Malformed)?;
+    Ok(hash_of_point(curve, &point))
+}
+
+/// Hash of a public key that a device has proven to hold the other half of; one that is none only
+/// has a hash that nobody has.
+///
+/// # Errors
+/// See [`Unusable`].
+pub(super) fn proven_key_hash(der: &[u8]) -> Result<KeyHash, Unusable> {
+    // The common form needs no arithmetic.
+    match Curve::of_encoded(der) {
+        Some((curve, point)) => Ok(hash_of_point(curve, point)),
+        None => public_key_hash(der),
+    }
+}
+
+fn hash_of_point(curve: Curve, point: &[u8]) -> KeyHash {
     let mut hash = Sha256::new();
     hash.update(&curve.nid().as_raw().to_be_bytes());
-    hash.update(&point);
-    Ok(hash.finish())
+    hash.update(point);
+    hash.finish()
 }
 
 /// By what sessions are known that proved an identity: the beginning of the SHA-256 of a byte for the
@@ -102,11 +88,22 @@ pub(super) fn wire_fingerprint(mode: u8, sent: &[u8]) -> u64 {
 ///
 /// # Errors
 /// See [`Unusable`].
-pub fn certificate(der: &[u8]) -> Result<(X509, KeyHash), Unusable> {
+pub fn certificate(der: &[u8]) -> Result<X509, Unusable> {
     let certificate = X509::from_der(der).map_err(|_| Unusable::Malformed)?;
     let key = certificate.public_key().map_err(|_| Unusable::Algorithm)?;
-    let hash = hash_of(&key)?;
-    Ok((certificate, hash))
+    Curve::of(&key).ok_or(Unusable::Algorithm)?;
+    Ok(certificate)
+}
+
+/// Hash of the key of an X.509 certificate.
+///
+/// # Errors
+/// See [`Unusable`].
+pub fn certified_key_hash(der: &[u8]) -> Result<KeyHash, Unusable> {
+    let key = certificate(der)?
+        .public_key()
+        .map_err(|_| Unusable::Algorithm)?;
+    hash_of(&key)
 }
 
 /// Base64 of DER, with the armour of PEM and line breaks passed over as ThingsBoard does.

@@ -23,7 +23,7 @@ pub struct Line {
 
 pub fn client(world: &World, login: Login, own: &[u8]) -> Connection {
     let connector = Connector::new(ConnectorOptions::new(world.login.mode())).unwrap();
-    Connection::new(connector, login, own.to_vec(), true)
+    Connection::new(connector, login, own.to_vec())
 }
 
 /// A line on which the client's first message has arrived.

@@ -113,7 +113,7 @@ impl Secured {
             world,
             everybody,
             waiting,
-            connection: Connection::new(connector, login, Vec::new(), false),
+            connection: Connection::new(connector, login, Vec::new()),
             address: "10.0.0.1:4000".parse().unwrap(),
             inbox: Vec::new(),
         }

@@ -318,7 +318,7 @@ impl Device {
     fn with(login: Login, address: &str) -> Self {
         let connector = Connector::new(ConnectorOptions::new(login.mode())).unwrap();
         Self {
-            connection: Connection::new(connector, login, Vec::new(), false),
+            connection: Connection::new(connector, login, Vec::new()),
             address: address.parse().unwrap(),
             inbox: Vec::new(),
             mid: 0x100,

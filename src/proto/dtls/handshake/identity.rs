@@ -3,12 +3,13 @@
 use sha2::{Digest, Sha256};
 use subtle::ConstantTimeEq;
 
-use crate::proto::dtls::contexts::is_strong;
 use crate::proto::dtls::endpoint::Output;
 use crate::proto::dtls::protect::Protector;
 use crate::proto::dtls::suite::Kind;
 use crate::proto::dtls::wire::{self, Assembly, Fragment, Header};
-use crate::proto::dtls::{AlertDescription, Claim, FailReason, RecordDrop, Verdict, alert, ffi};
+use crate::proto::dtls::{
+    AlertDescription, Claim, Curve, FailReason, RecordDrop, Verdict, alert, ffi,
+};
 use crate::proto::time::Tick;
 
 use super::{Handshake, Progress, Stage, negotiation};
@@ -156,14 +157,15 @@ impl Handshake {
             return Ok(Claim::PskIdentity(identity.into()));
         }
         if let Some(key) = ffi::peer_raw_public_key(ssl) {
-            if !is_strong(&key) {
+            if Curve::of(&key).is_none() {
                 return Err(FailReason::WeakKey);
             }
             let der = key.public_key_to_der().map_err(|_| FailReason::Internal)?;
             return Ok(Claim::RawPublicKey(der.into()));
         }
         let leaf = ssl.peer_certificate().ok_or(FailReason::Internal)?;
-        if !leaf.public_key().is_ok_and(|key| is_strong(&key)) {
+        let curve = leaf.public_key().ok().and_then(|key| Curve::of(&key));
+        if curve.is_none() {
             return Err(FailReason::WeakKey);
         }
         let mut chain = vec![leaf.to_der().map_err(|_| FailReason::Internal)?];

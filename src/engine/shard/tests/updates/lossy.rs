@@ -63,6 +63,20 @@ fn an_update_goes_on_by_itself_after_a_question_of_the_profile_was_lost() {
 }
 
 #[test]
+fn a_device_that_restarted_is_asked_again_after_a_question_of_the_profile_was_lost() {
+    let mut lab = Lab::new(Device::new(Manner::default()));
+    lab.run_until(firmware(), "UPDATING");
+    lab.device.values.insert("/3/0/3", "2.0".to_owned());
+    let bytes = lab.device.reboot(&[]);
+    lab.device.manner.answers = false;
+    lab.deliver(&bytes);
+    lab.wait(100);
+    lab.device.manner.answers = true;
+    lab.wait(60);
+    assert_eq!(lab.update().state, "UPDATED", "{}", lab.reason());
+}
+
+#[test]
 fn an_update_ends_though_the_device_never_speaks_by_itself_on_a_very_bad_network() {
     for seed in 0..20 {
         let mut lab = Lab::new(Device::new(Manner {
