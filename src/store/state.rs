@@ -6,23 +6,26 @@
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
 use zeroize::Zeroizing;
 
 use crate::services::engine::{Begun, Fate, Read, Renew, StateBatch, StateError, StateStore};
 
+mod numbers;
 mod sealed;
 mod tables;
 mod writer;
 
+use numbers::NumberLog;
 use sealed::Sealer;
 use tables::{SLOT_MASK, Tables, failed};
 
 use writer::Writer;
 
 /// Version of the stored format that this build writes. It reads the earlier ones as well, and leaves
-/// this version behind: 1 had no numbers of DTLS sessions apart from the sessions.
-pub const FORMAT: u32 = 2;
+/// this version behind: 1 had no numbers of DTLS sessions apart from the sessions, 2 no log of them.
+pub const FORMAT: u32 = 3;
 
 /// Name of the directory in the data directory.
 const DIRECTORY: &str = "state";
@@ -36,6 +39,8 @@ pub struct EmbeddedState {
     writer: Writer,
     tables: Arc<tables::Shared>,
     ticket_secret: Zeroizing<[u8; 32]>,
+    /// Sessions given up when the log of their numbers was read, until that has been told.
+    given_up: AtomicU64,
 }
 
 /// Why the state of endpoints cannot be opened.
@@ -148,13 +153,18 @@ impl EmbeddedState {
                 .set_format()
                 .map_err(|error| unusable(error.to_string()))?;
         }
+        let mut log = NumberLog::open(&path).map_err(|error| unusable(error.to_string()))?;
+        let given_up = tables
+            .settle(&mut log)
+            .map_err(|error| unusable(error.to_string()))?;
         let tables = Arc::new(tables::Shared::new(path.clone(), tables));
-        let writer = Writer::start(Arc::clone(&tables))
+        let writer = Writer::start(Arc::clone(&tables), log)
             .map_err(|source| unusable(format!("the writer thread cannot be started: {source}")))?;
         Ok(Self {
             writer,
             tables,
             ticket_secret,
+            given_up: AtomicU64::new(given_up),
         })
     }
 
@@ -284,7 +294,9 @@ impl StateStore for EmbeddedState {
         let unreadable = tables.read_sessions(first..=last, |key, record, number| {
             take(key & SLOT_MASK, record, number)
         })?;
-        Ok(Read { unreadable })
+        Ok(Read {
+            unreadable: unreadable + self.given_up.swap(0, Relaxed),
+        })
     }
 
     fn keep_plans(&self, used: &std::collections::HashSet<u64>) -> Result<(), StateError> {

@@ -9,6 +9,7 @@ use fjall::{Database, Keyspace, KeyspaceCreateOptions, OwnedWriteBatch, PersistM
 
 use zeroize::Zeroizing;
 
+use super::numbers::NumberLog;
 use super::sealed::Sealer;
 use super::{CHUNK, FORMAT, StateRecord};
 use crate::services::engine::{SessionChange, StateBatch, StateError};
@@ -25,6 +26,11 @@ const ASIDE: &str = "set_aside";
 const SESSIONS: &str = "dtls_sessions";
 const NUMBERS: &str = "dtls_numbers";
 
+/// Sequences of the log of numbers: of the last block whose commit happened, and of the last one that
+/// was taken over into the table.
+const LOGGED: &str = "numbers_logged";
+const SETTLED: &str = "numbers_settled";
+
 /// Memory for blocks that were read; the state is read once, at the start.
 const CACHE_BYTES: u64 = 8 << 20;
 
@@ -35,7 +41,7 @@ const MEMTABLE_BYTES: u64 = 16 << 20;
 /// given out densely.
 const LOOKED_UP: u32 = 1 << 12;
 
-/// Sessions renewed by one commit at the start: fewer commits are fewer waits for the disk.
+/// Sessions renewed, or numbers taken over, by one commit: fewer commits are fewer waits for the disk.
 const RENEWED: usize = 1 << 15;
 
 /// The open database; gone for a moment while it is opened again after a failure.
@@ -78,7 +84,8 @@ pub(super) struct Tables {
     database: Database,
     endpoints: Keyspace,
     sessions: Keyspace,
-    /// The next number that a session reads, where that changed after it was stored.
+    /// The next number that a session reads, where that changed after it was stored and is not in the
+    /// log any more.
     numbers: Keyspace,
     sealer: Arc<Sealer>,
     plans: Keyspace,
@@ -147,7 +154,7 @@ impl Tables {
 
     pub(super) fn served_until(&self) -> Result<Option<i64>, fjall::Error> {
         let kept = self.meta.get("served_until")?;
-        Ok(kept.and_then(|bytes| <[u8; 8]>::try_from(&*bytes).ok().map(i64::from_be_bytes)))
+        Ok(kept.and_then(|bytes| be_u64(&bytes)).map(u64::cast_signed))
     }
 
     pub(super) fn plans(&self) -> Result<Vec<(u64, Vec<u8>)>, fjall::Error> {
@@ -325,8 +332,14 @@ impl Tables {
     }
 
     /// Makes the changes of some batches, all or none, and notes that devices are being served.
-    pub(super) fn commit(&self, group: &[StateBatch], now: i64) -> Result<(), fjall::Error> {
+    pub(super) fn commit(
+        &self,
+        group: &[StateBatch],
+        log: &mut NumberLog,
+        now: i64,
+    ) -> Result<(), fjall::Error> {
         let mut batch = self.batch();
+        log.begin();
         for changes in group {
             for (number, record) in &changes.plans {
                 batch.insert(&self.plans, number.to_be_bytes(), record.as_slice());
@@ -342,16 +355,17 @@ impl Tables {
                 }
             }
             for (slot, change) in &changes.sessions {
-                let key = (shard | slot).to_be_bytes();
+                let number_key = shard | slot;
                 let plain = match change {
                     SessionChange::Number(number) => {
-                        batch.insert(&self.numbers, key, number.to_be_bytes());
+                        log.note(number_key, *number);
                         continue;
                     }
                     SessionChange::Record(range) => Some(&changes.bytes[range.clone()]),
                     SessionChange::Over => None,
                 };
-                batch.remove(&self.numbers, key);
+                log.note_new(number_key);
+                let key = number_key.to_be_bytes();
                 // A session that cannot be encrypted is not kept: its device begins a new one.
                 match plain.and_then(|plain| self.sealer.seal(key, plain).ok()) {
                     Some(sealed) => batch.insert(&self.sessions, key, sealed),
@@ -359,8 +373,63 @@ impl Tables {
                 }
             }
         }
+        if let Some(sequence) = log.append()? {
+            batch.insert(&self.meta, LOGGED, sequence.to_be_bytes());
+        }
         batch.insert(&self.meta, "served_until", now.to_be_bytes());
-        batch.commit()
+        batch.commit()?;
+        if log.is_long() {
+            self.settle(log)?;
+        }
+        Ok(())
+    }
+
+    /// Takes what the log of numbers says over into the table, and empties the log. Returns how many
+    /// sessions had to be given up because blocks of it are missing: without its number a session
+    /// could be replayed.
+    pub(super) fn settle(&self, log: &mut NumberLog) -> Result<u64, fjall::Error> {
+        let committed = self.sequence(LOGGED)?;
+        let contents = log.read(committed)?;
+        for outcomes in contents.outcomes.chunks(RENEWED) {
+            let mut batch = self.batch();
+            for (key, outcome) in outcomes {
+                let key = key.to_be_bytes();
+                let before = match self.numbers.get(key)? {
+                    Some(bytes) if !outcome.anew => be_u64(&bytes),
+                    _ => None,
+                };
+                match outcome.number.max(before) {
+                    Some(number) => batch.insert(&self.numbers, key, number.to_be_bytes()),
+                    None => batch.remove(&self.numbers, key),
+                }
+            }
+            batch.commit()?;
+        }
+        let lost = contents.sequence < committed && self.sequence(SETTLED)? < committed;
+        let given_up = if lost { self.forget_sessions()? } else { 0 };
+        let last = committed.max(contents.sequence);
+        let mut batch = self.batch();
+        batch.insert(&self.meta, LOGGED, last.to_be_bytes());
+        batch.insert(&self.meta, SETTLED, last.to_be_bytes());
+        batch.commit()?;
+        log.clear(last)?;
+        Ok(given_up)
+    }
+
+    fn sequence(&self, name: &str) -> Result<u64, fjall::Error> {
+        let kept = self.meta.get(name)?;
+        Ok(kept.and_then(|bytes| be_u64(&bytes)).unwrap_or_default())
+    }
+
+    fn forget_sessions(&self) -> Result<u64, fjall::Error> {
+        let mut batch = self.batch();
+        let mut count = 0;
+        for entry in self.sessions.iter() {
+            batch.remove(&self.sessions, entry.key()?);
+            count += 1;
+        }
+        batch.commit()?;
+        Ok(count)
     }
 
     /// Sorts what lies in memory into files.
@@ -417,6 +486,10 @@ impl Tables {
             .batch()
             .durability(Some(PersistMode::SyncData))
     }
+}
+
+fn be_u64(bytes: &[u8]) -> Option<u64> {
+    bytes.try_into().ok().map(u64::from_be_bytes)
 }
 
 pub(super) fn failed(action: &'static str) -> impl Fn(fjall::Error) -> StateError {

@@ -194,12 +194,16 @@ fn a_store_of_an_earlier_version_is_read_and_is_one_of_this_version_then() {
     let directory = tempfile::tempdir().expect("a directory");
     let state = EmbeddedState::open(directory.path()).expect("a new store");
     state.submit(batch(0, &[(1, Some(b"a"))])).expect("room");
-    let earlier = ("meta".to_owned(), b"format".to_vec(), vec![0, 0, 0, 1]);
-    assert_eq!(state.put_all(&[earlier]).expect("written"), None);
-    let state = reopened(state, directory.path());
-    assert_eq!(records(&state, 0), [(1, b"a".to_vec())]);
-    let format = state.tables.get().expect("open").format();
-    assert_eq!(format.expect("readable"), FORMAT);
+    let mut state = state;
+    for format in 1..FORMAT {
+        let format = format.to_be_bytes().to_vec();
+        let earlier = ("meta".to_owned(), b"format".to_vec(), format);
+        assert_eq!(state.put_all(&[earlier]).expect("written"), None);
+        state = reopened(state, directory.path());
+        assert_eq!(records(&state, 0), [(1, b"a".to_vec())]);
+        let format = state.tables.get().expect("open").format();
+        assert_eq!(format.expect("readable"), FORMAT);
+    }
 }
 
 fn session_batch(session: Option<&[u8]>, number: Option<u64>) -> StateBatch {
@@ -257,6 +261,67 @@ fn the_number_of_a_session_is_there_again_and_goes_with_the_session() {
         state = reopened(state, directory.path());
         assert_eq!(found(&state), kept(expected));
     }
+}
+
+#[test]
+fn numbers_count_whether_they_are_in_the_log_or_in_the_table() {
+    let directory = tempfile::tempdir().expect("a directory");
+    let sealer = Arc::new(Sealer::open(directory.path()).expect("a key"));
+    let tables = Tables::open(directory.path(), sealer).expect("new tables");
+    let mut log = NumberLog::open(directory.path()).expect("a new log");
+    let commit = |log: &mut NumberLog, record: Option<&[u8]>, number| {
+        let batch = session_batch(record, number);
+        tables.commit(&[batch], log, 0).expect("a disk that works");
+    };
+    let number = |log: &mut NumberLog| {
+        assert_eq!(tables.settle(log).expect("a disk that works"), 0);
+        let mut found = None;
+        let read = tables.read_sessions(0..=SLOT_MASK, |_, record, number| {
+            found = number;
+            Some(record.to_vec())
+        });
+        assert_eq!(read.expect("readable"), 0);
+        found
+    };
+    commit(&mut log, Some(b"keys"), None);
+    log.set_long(1);
+    // Each goes to the table at once.
+    commit(&mut log, None, Some(5));
+    commit(&mut log, None, Some(7));
+    assert_eq!(number(&mut log), Some(7));
+    log.set_long(u64::MAX);
+    commit(&mut log, None, Some(8));
+    log.set_long(1);
+    commit(&mut log, None, Some(9));
+    log.set_long(u64::MAX);
+    commit(&mut log, None, Some(10));
+    assert_eq!(number(&mut log), Some(10));
+    commit(&mut log, None, Some(11));
+    log.set_long(1);
+    commit(&mut log, Some(b"other keys"), None);
+    assert_eq!(number(&mut log), None, "of the session before");
+}
+
+#[test]
+fn sessions_are_given_up_when_their_numbers_are_lost() {
+    let directory = tempfile::tempdir().expect("a directory");
+    let state = EmbeddedState::open(directory.path()).expect("a new store");
+    for batch in [
+        session_batch(Some(b"keys"), None),
+        session_batch(None, Some(5)),
+    ] {
+        state.submit(batch).expect("room");
+    }
+    drop(state);
+    let log = directory.path().join(DIRECTORY).join("dtls-numbers.log");
+    std::fs::remove_file(log).expect("a log");
+    let state = EmbeddedState::open(directory.path()).expect("it opens without the log");
+    assert_eq!(sessions(&state, Some(b"keys")), (vec![], 1), "and counted");
+    state
+        .submit(session_batch(Some(b"keys"), None))
+        .expect("room");
+    let state = reopened(state, directory.path());
+    assert_eq!(sessions(&state, None).0.len(), 1, "later ones are kept");
 }
 
 fn sessions(state: &EmbeddedState, renewed: Option<&[u8]>) -> (Vec<(u32, Vec<u8>)>, u64) {

@@ -11,6 +11,7 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use tracing::{error, info};
 
+use super::numbers::NumberLog;
 use super::tables::{Shared, failed};
 use crate::services::engine::{StateBatch, StateError};
 
@@ -52,11 +53,12 @@ struct Load {
 }
 
 impl Writer {
-    pub(super) fn start(tables: Arc<Shared>) -> io::Result<Self> {
+    pub(super) fn start(tables: Arc<Shared>, numbers: NumberLog) -> io::Result<Self> {
         let (queue, batches) = sync_channel(QUEUE);
         let load = Arc::new(Load::default());
         let run = Run {
             tables,
+            numbers,
             batches,
             load: Arc::clone(&load),
             failing: false,
@@ -109,6 +111,7 @@ impl Drop for Writer {
 
 struct Run {
     tables: Arc<Shared>,
+    numbers: NumberLog,
     batches: Receiver<StateBatch>,
     load: Arc<Load>,
     failing: bool,
@@ -180,10 +183,12 @@ impl Run {
         }
     }
 
-    fn attempt(&self, group: &[StateBatch]) -> Result<(), StateError> {
+    fn attempt(&mut self, group: &[StateBatch]) -> Result<(), StateError> {
         let started = Instant::now();
         let tables = self.tables.get()?;
-        tables.commit(group, now()).map_err(failed("written"))?;
+        tables
+            .commit(group, &mut self.numbers, now())
+            .map_err(failed("written"))?;
         let seconds = started.elapsed().as_secs_f64();
         metrics::histogram!("lwm2m_state_commit_seconds").record(seconds);
         Ok(())

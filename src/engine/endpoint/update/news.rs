@@ -116,10 +116,11 @@ impl Update {
         Some(percent.min(100) as u8)
     }
 
-    /// Blocks per second since the transfer began; `None` before and once it is over.
+    /// Blocks per second since the transfer began; `None` unless it is going on.
     pub fn blocks_per_second(&self, now: Tick) -> Option<f64> {
         let seconds = now.millis_since(self.begun) as f64 / 1_000.0;
-        let running = self.blocks > 0 && !self.ended && seconds > 0.0;
+        let downloading = self.status == UpdateStatus::Downloading;
+        let running = downloading && self.blocks > 0 && seconds > 0.0;
         running.then(|| f64::from(self.blocks) / seconds)
     }
 }

@@ -353,3 +353,32 @@ fn progress_is_told_in_events_and_the_transport_log() {
     let line = line.expect("a line about the download");
     assert!(line.contains("of 3050 bytes, "), "{line}");
 }
+
+#[test]
+fn the_pace_of_a_transfer_is_told_as_long_as_it_goes_on() {
+    let mut lab = Lab::new(Device::new(Manner {
+        downloads: false,
+        fetches: false,
+        ..Manner::default()
+    }));
+    let target = UpdateTarget {
+        strategy: Strategy::Url,
+        base_url: Some("coap://h:5685".into()),
+        ..firmware()
+    };
+    lab.run(target, 20);
+    assert_eq!(lab.update().blocks_per_second, None, "nothing was fetched");
+    let mut lab = Lab::new(Device::new(Manner {
+        installs: false,
+        ..Manner::default()
+    }));
+    lab.run_until(firmware(), "DOWNLOADING");
+    lab.wait(2);
+    assert!(
+        lab.update()
+            .blocks_per_second
+            .is_some_and(|pace| pace > 0.0)
+    );
+    lab.wait_until(|lab| lab.states.iter().any(|state| state == "DOWNLOADED"));
+    assert_eq!(lab.update().blocks_per_second, None, "it has all of it");
+}
