@@ -1,21 +1,20 @@
 //! What DTLS costs the server: a record in and out, a handshake, an idle session.
 //!
-//! Only the time within the endpoint counts; the client beside it is OpenSSL on memory.
+//! Only the time within the endpoint counts; beside it is the client of the load generator.
 
 use std::alloc::System;
 use std::hint::black_box;
-use std::io::{self, ErrorKind, Read, Write};
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use criterion::{Criterion, criterion_group, criterion_main};
+use loadtest::dtls::{Connection, Connector, ConnectorOptions, Login};
 use openssl::asn1::Asn1Time;
 use openssl::ec::{EcGroup, EcKey};
 use openssl::hash::MessageDigest;
 use openssl::nid::Nid;
 use openssl::pkey::{PKey, Private};
-use openssl::ssl::{Ssl, SslContext, SslMethod, SslOptions, SslStream, SslVerifyMode, SslVersion};
 use openssl::x509::{X509, X509NameBuilder};
 use rookery::proto::dtls::{
     Claim, DtlsConfig, DtlsEndpoint, Event, Output, ServerContexts, ServerCredentials,
@@ -47,7 +46,12 @@ fn records(criterion: &mut Criterion) {
     let mut group = criterion.benchmark_group("record in and out, 64 B");
     for &suite in Suite::ALL {
         let mut server = Server::new(&own);
-        let mut client = Client::new(&own, suite);
+        let login = if suite.is_psk() {
+            psk()
+        } else {
+            certified(&own)
+        };
+        let mut client = Client::new(login, suite);
         let (session, _) = server.establish(&mut client);
         group.bench_function(suite.name(), |bench| {
             bench.iter_custom(|count| {
@@ -73,12 +77,20 @@ fn records(criterion: &mut Criterion) {
 fn handshakes(criterion: &mut Criterion) {
     let own = own_identity();
     let mut group = criterion.benchmark_group("handshake, server side");
-    for suite in [Suite::PskCcm8, Suite::EcdsaCcm8] {
+    for (name, login, suite) in [
+        ("pre-shared key", psk(), Suite::PskCcm8),
+        ("raw public keys", raw(&own), Suite::EcdsaCcm8),
+        (
+            "certificates, both sides",
+            certified(&own),
+            Suite::EcdsaCcm8,
+        ),
+    ] {
         let mut server = Server::new(&own);
-        group.bench_function(suite.name(), |bench| {
+        group.bench_function(name, |bench| {
             bench.iter_custom(|count| {
                 (0..count)
-                    .map(|_| server.establish(&mut Client::new(&own, suite)).1)
+                    .map(|_| server.establish(&mut Client::new(login.clone(), suite)).1)
                     .sum()
             });
         });
@@ -93,7 +105,7 @@ fn idle_sessions(_: &mut Criterion) {
     const IP: std::ops::Range<usize> = 24..28;
     let own = own_identity();
     let mut server = Server::new(&own);
-    let (session, _) = server.establish(&mut Client::new(&own, Suite::PskCcm8));
+    let (session, _) = server.establish(&mut Client::new(psk(), Suite::PskCcm8));
     let mut saved = Vec::new();
     assert!(server.endpoint.save(session, &mut saved));
     let mut server = Server::new(&own);
@@ -123,6 +135,7 @@ impl Server {
     fn new(own: &ServerIdentity) -> Self {
         let credentials = ServerCredentials {
             psk: true,
+            raw_public_key: Some(own.key.clone()),
             certificate: Some(own.clone()),
             ..ServerCredentials::default()
         };
@@ -154,6 +167,8 @@ impl Server {
                 client.take(&self.out.bytes[range.clone()]);
             }
             if let Some(session) = session {
+                // The message it wanted a session for.
+                drop(client.outgoing());
                 return (session, spent);
             }
         }
@@ -183,71 +198,53 @@ impl Server {
     }
 }
 
-#[derive(Default)]
-struct Io {
-    incoming: Option<Vec<u8>>,
-    outgoing: Vec<Vec<u8>>,
-}
-
-impl Read for Io {
-    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        let datagram = self.incoming.take().ok_or(ErrorKind::WouldBlock)?;
-        buffer[..datagram.len()].copy_from_slice(&datagram);
-        Ok(datagram.len())
-    }
-}
-
-impl Write for Io {
-    fn write(&mut self, buffer: &[u8]) -> io::Result<usize> {
-        self.outgoing.push(buffer.to_vec());
-        Ok(buffer.len())
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        Ok(())
-    }
-}
-
-struct Client(SslStream<Io>);
+struct Client(Connection);
 
 impl Client {
-    fn new(own: &ServerIdentity, suite: Suite) -> Self {
-        let mut ctx = SslContext::builder(SslMethod::dtls_client()).expect("a context");
-        ctx.set_min_proto_version(Some(SslVersion::DTLS1_2))
-            .expect("DTLS 1.2");
-        ctx.set_cipher_list(&format!("{}:@SECLEVEL=0", suite.name()))
-            .expect("a suite");
-        ctx.set_options(SslOptions::NO_QUERY_MTU | SslOptions::NO_TICKET);
-        if suite.is_psk() {
-            ctx.set_psk_client_callback(|_, _, identity, key| {
-                identity[..7].copy_from_slice(b"device\0");
-                key[..KEY.len()].copy_from_slice(KEY);
-                Ok(KEY.len())
-            });
-        } else {
-            ctx.set_certificate(&own.chain[0]).expect("a certificate");
-            ctx.set_private_key(&own.key).expect("its key");
-            ctx.set_verify_callback(SslVerifyMode::PEER, |_, _| true);
-        }
-        let mut ssl = Ssl::new(&ctx.build()).expect("a connection");
-        ssl.set_connect_state();
-        ssl.set_mtu(1_200).expect("an MTU");
-        Self(SslStream::new(ssl, Io::default()).expect("a stream"))
+    /// One that is about to say hello.
+    fn new(login: Login, suite: Suite) -> Self {
+        let options = ConnectorOptions {
+            connection_id: false,
+            resumption: false,
+            suites: Some(suite.name().to_owned()),
+            ..ConnectorOptions::new(login.mode())
+        };
+        let connector = Connector::new(options).expect("a connector");
+        let mut connection = Connection::new(connector, login, Vec::new());
+        connection.send(b"", 0);
+        Self(connection)
     }
 
     fn outgoing(&mut self) -> Vec<Vec<u8>> {
-        let _ = self.0.do_handshake();
-        std::mem::take(&mut self.0.get_mut().outgoing)
+        self.0.transmit().collect()
     }
 
     fn take(&mut self, datagram: &[u8]) {
-        self.0.get_mut().incoming = Some(datagram.to_vec());
-        let _ = self.0.do_handshake();
+        self.0.receive(datagram, 0, &mut |_| {});
     }
 
     fn say(&mut self, plaintext: &[u8]) -> Vec<u8> {
-        let _ = self.0.ssl_write(plaintext).expect("a session");
-        self.0.get_mut().outgoing.remove(0)
+        self.0.send(plaintext, 0);
+        self.outgoing().remove(0)
+    }
+}
+
+fn psk() -> Login {
+    Login::Psk {
+        identity: b"device".to_vec(),
+        key: KEY.to_vec(),
+    }
+}
+
+fn raw(own: &ServerIdentity) -> Login {
+    Login::RawPublicKey(own.key.clone())
+}
+
+fn certified(own: &ServerIdentity) -> Login {
+    Login::Certificate {
+        certificate: own.chain[0].clone(),
+        issuers: Vec::new(),
+        key: own.key.clone(),
     }
 }
 

@@ -162,6 +162,11 @@ impl Client {
             self.pending.push(event);
         }
     }
+
+    /// What it told, and nobody expected, up to the last event that somebody did.
+    pub fn told_before(&self) -> &[Value] {
+        &self.pending
+    }
 }
 
 impl Drop for Client {

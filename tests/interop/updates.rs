@@ -4,6 +4,7 @@
 use std::fs;
 use std::process::Command;
 
+use data_encoding::BASE64;
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 
@@ -81,6 +82,29 @@ fn leshan_is_pushed_its_firmware_and_installs_it() {
         "UPDATED",
     ];
     assert_eq!(states, expected);
+}
+
+#[test]
+fn leshan_is_told_about_its_firmware_in_object_19_before_it_comes() {
+    let settings = json!({"fwUpdateStrategy": 1, "useObject19ForOtaInfo": true});
+    let Some((engine, mut device)) = pair(&settings, &["--updates"]) else {
+        return;
+    };
+    let image = image(IMAGE);
+    let package = upload(&engine, FIRMWARE, &image);
+    assign(&engine, &path("firmware"), &package);
+    device.expect("pushed");
+    let told = device.told_before().iter();
+    let mut information = told.filter(|event| event["path"] == "/19/65533/0");
+    let written = information.next().expect("information before the image");
+    assert_eq!(written["event"], "written");
+    let bytes = BASE64.decode(written["value"]["0"].as_str().unwrap().as_bytes());
+    let written: Value = serde_json::from_slice(&bytes.unwrap()).unwrap();
+    assert_eq!(written["title"], "valve");
+    assert_eq!(written["version"], "2.0");
+    assert_eq!(written["dataSize"], IMAGE);
+    assert_eq!(written["checksum"], digest(&image));
+    await_state(&engine, &path("firmware"), "UPDATED");
 }
 
 #[test]
