@@ -6,7 +6,7 @@ use std::collections::VecDeque;
 use crate::proto::coap::block::{BlockValue, BodyReader};
 use crate::proto::lwm2m::Path;
 use crate::proto::lwm2m::operation::{NotificationAttributes, Operation};
-use crate::proto::time::Tick;
+use crate::proto::time::{NEVER, Tick};
 
 use super::commands::Command;
 use super::core::{EndpointCore, Turn};
@@ -22,8 +22,12 @@ use super::update::UpdateJob;
 /// that never answers one request must not be kept from answering the rest.
 pub(super) const MAX_ATTEMPTS: u8 = 3;
 
+/// A device that always listens and did not answer is tried again after this, longer each time.
+const RETRY_MILLIS: u64 = 60_000;
+const MAX_RETRY_MILLIS: u64 = 600_000;
+
 /// What is being asked and what is left to ask.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct Conversation {
     pub(super) flights: Flights,
     jobs: VecDeque<Task>,
@@ -32,6 +36,24 @@ pub struct Conversation {
     parked: Vec<StepRef>,
     /// Commands and jobs take turns, so that neither waits for the last of the other.
     command_had_turn: bool,
+    /// When a device that did not answer is tried again, though it has not spoken.
+    retry_at: Tick,
+    /// How often that was so.
+    silences: u8,
+}
+
+impl Default for Conversation {
+    fn default() -> Self {
+        Self {
+            flights: Flights::default(),
+            jobs: VecDeque::new(),
+            commands: VecDeque::new(),
+            parked: Vec::new(),
+            command_had_turn: false,
+            retry_at: NEVER,
+            silences: 0,
+        }
+    }
 }
 
 /// A request the engine makes of its own accord.
@@ -167,7 +189,18 @@ impl Conversation {
     #[must_use]
     pub(super) fn deadline(&self) -> Tick {
         let waiting = self.commands.iter().map(|command| command.deadline);
-        waiting.fold(self.flights.deadline(), Tick::min)
+        let asked = waiting.fold(self.flights.deadline(), Tick::min);
+        asked.min(self.retry_at)
+    }
+
+    /// The device did not answer: what is left to ask is asked in a while all the same, since it may
+    /// not speak by itself for as long as its registration lives.
+    pub(super) fn retry_later(&mut self, now: Tick) {
+        if self.has_jobs() && self.retry_at == NEVER {
+            let pause = RETRY_MILLIS << self.silences.min(5);
+            self.silences = self.silences.saturating_add(1);
+            self.retry_at = now.plus_millis(pause.min(MAX_RETRY_MILLIS));
+        }
     }
 
     /// Requests in flight and waiting.
@@ -312,6 +345,16 @@ impl Task {
 }
 
 impl EndpointCore {
+    /// A device that did not answer may be asked again by now.
+    pub(super) fn retry_when_due(&mut self, now: Tick) {
+        if let Some(conversation) = &mut self.conversation
+            && conversation.retry_at <= now
+        {
+            conversation.retry_at = NEVER;
+            self.reachable |= self.always_listens();
+        }
+    }
+
     /// Starts the next request, if the device can be asked and none is outstanding.
     pub(super) fn proceed(&mut self, turn: &mut Turn<'_>) {
         loop {

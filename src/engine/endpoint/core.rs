@@ -541,6 +541,7 @@ impl EndpointCore {
         self.fall_asleep(turn);
         self.on_exchange_timer(turn);
         self.expire_commands(turn);
+        self.retry_when_due(now);
         self.updates_due(turn);
     }
 

@@ -327,8 +327,11 @@ impl EndpointCore {
             }
             let error = RequestError::Unanswered { acknowledged };
             self.end(over.request, Err(error), turn);
-            if !self.reachable {
-                self.updates_held_up(turn.now.tick);
+            if !self.reachable
+                && self.always_listens()
+                && let Some(conversation) = &mut self.conversation
+            {
+                conversation.retry_later(turn.now.tick);
             }
         }
     }

@@ -175,6 +175,12 @@ impl EndpointCore {
                 (kept.observed, kept.token, kept.notifications, newest)
             }));
             core.conversation = Conversation::resumed(snapshot.pending);
+            if !core.reachable
+                && core.always_listens()
+                && let Some(conversation) = &mut core.conversation
+            {
+                conversation.retry_later(now.tick);
+            }
         }
         for update in snapshot.updates {
             core.updates.put_back(update, now.tick);

@@ -273,7 +273,8 @@ impl EndpointCore {
     }
 
     /// No answer in time: it is asked again a few times, at once when the device acknowledged and else
-    /// after its next message; then it waits for the device's next Update.
+    /// after its next message, or before that where it always listens; then it waits for the device's
+    /// next Update.
     fn try_again(
         &mut self,
         task: Task,
@@ -290,6 +291,7 @@ impl EndpointCore {
         };
         let next = match (attempts < MAX_ATTEMPTS, acknowledged) {
             (true, true) => "tried again",
+            (true, false) if self.always_listens() => "tried again later",
             (true, false) => "tried again when the device speaks",
             (false, _) => "tried again when the device updates",
         };

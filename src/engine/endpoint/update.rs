@@ -23,7 +23,6 @@ pub mod state;
 pub mod status;
 pub mod target;
 
-use ask::RETRY_MILLIS;
 use state::{Reached, Step, Update};
 use status::UpdateStatus;
 use target::{Assignment, UpdateKind};
@@ -277,17 +276,6 @@ impl EndpointCore {
             }
             // It is asked though it did not answer the last time.
             self.reachable |= listens;
-        }
-    }
-
-    /// The device left something unanswered, and what an update asks may wait behind it. It is tried
-    /// again like the questions of updates themselves, though the device may not speak by itself for
-    /// as long as its registration lives.
-    pub(super) fn updates_held_up(&mut self, now: Tick) {
-        for update in self.updates.iter_mut().filter(|update| !update.ended) {
-            if update.asked.is_some() || update.todo.is_some() {
-                update.wake = update.wake.min(now.plus_millis(RETRY_MILLIS));
-            }
         }
     }
 

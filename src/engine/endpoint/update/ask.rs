@@ -33,7 +33,7 @@ const SETTLE_MILLIS: u64 = 2_000;
 const NOTE_MILLIS: u64 = 1_000;
 
 /// A device that does not answer is tried again after this, longer each time.
-pub(super) const RETRY_MILLIS: u64 = 30_000;
+const RETRY_MILLIS: u64 = 30_000;
 const MAX_RETRY_MILLIS: u64 = 600_000;
 
 /// A device that has left everything unanswered for so long is given up: a day.

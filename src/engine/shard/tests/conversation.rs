@@ -214,10 +214,7 @@ fn a_request_is_sent_again_with_back_off_and_given_up_after_the_fourth_time() {
     assert_eq!(bench.metric("lwm2m_coap_retransmissions_total"), 4.0);
     let view = bench.registration("dev-1");
     assert_eq!(view.problems[0].reason, "request_timeout");
-    assert_eq!(
-        view.queue_length, 4,
-        "the request waits for the device to speak"
-    );
+    assert_eq!(view.queue_length, 4, "the request waits");
 }
 
 #[test]
@@ -230,6 +227,36 @@ fn what_a_silent_device_was_to_be_asked_is_asked_when_it_speaks_again() {
     assert_eq!(sent[0].path(), "/3/0/9");
     initialised(&mut bench, peer(1), sent);
     assert_eq!(bench.telemetry("dev-1")["batteryLevel"][0].value, 87);
+}
+
+#[test]
+fn a_silent_device_that_always_listens_is_asked_again_later_though_it_does_not_speak() {
+    let mut bench = Bench::new();
+    let (_, first) = registered(&mut bench, peer(1), "dev-1");
+    bench.wait(100_000);
+    let problem = &bench.registration("dev-1").problems[0];
+    let detail = "Observe not answered in time; tried again later";
+    assert_eq!(problem.detail, detail);
+    assert!(bench.wait(20_000).is_empty());
+    let again = bench.wait(36_000);
+    assert_eq!(again[0].path(), "/3/0/9");
+    assert_ne!(again[0].view().mid(), first[0].view().mid());
+    initialised(&mut bench, peer(1), again.into_iter().take(1).collect());
+    let view = bench.registration("dev-1");
+    assert_eq!((view.queue_length, view.active), (0, false));
+    assert_eq!(view.observations[0].state, "established");
+}
+
+#[test]
+fn a_silent_device_is_asked_again_a_few_times_only() {
+    let mut bench = Bench::new();
+    let query = ["lwm2m=1.1", "ep=dev-1", "lt=100000"];
+    bench.send(peer(1), &request(Code::POST, 1, "/rd", &query, LINKS));
+    bench.wait(24 * 3_600_000);
+    let view = bench.registration("dev-1");
+    let asked: Vec<_> = view.problems.iter().map(|known| known.count).collect();
+    assert_eq!(asked, [3; 4]);
+    assert_eq!((view.queue_length, view.active), (4, false));
 }
 
 #[test]

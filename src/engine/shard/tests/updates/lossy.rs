@@ -58,7 +58,7 @@ fn an_update_goes_on_by_itself_after_a_question_of_the_profile_was_lost() {
     lab.assign(firmware());
     lab.wait(100);
     lab.device.manner.answers = true;
-    lab.wait(60);
+    lab.wait(100);
     assert_eq!(lab.update().state, "UPDATED", "{}", lab.reason());
 }
 
@@ -72,7 +72,7 @@ fn a_device_that_restarted_is_asked_again_after_a_question_of_the_profile_was_lo
     lab.deliver(&bytes);
     lab.wait(100);
     lab.device.manner.answers = true;
-    lab.wait(60);
+    lab.wait(100);
     assert_eq!(lab.update().state, "UPDATED", "{}", lab.reason());
 }
 
