@@ -29,7 +29,7 @@ pub fn open(name: &str, directory: &Path) -> Box<dyn Storage> {
             let builder = fjall::Database::builder(directory.join("records"));
             let database = builder.cache_size(CACHE as u64).worker_threads(1).open();
             let database = database.expect("a database");
-            let options = || KeyspaceCreateOptions::default().max_memtable_size(16 << 20);
+            let options = || KeyspaceCreateOptions::default().max_memtable_size(8 << 20);
             let records = database.keyspace("records", options).expect("a keyspace");
             Box::new(Fjall { database, records })
         }

@@ -35,7 +35,7 @@ const SETTLED: &str = "numbers_settled";
 const CACHE_BYTES: u64 = 8 << 20;
 
 /// Memory for changes before they are sorted into files.
-const MEMTABLE_BYTES: u64 = 16 << 20;
+const MEMTABLE_BYTES: u64 = 8 << 20;
 
 /// Keys looked up one by one around a block that cannot be read. A block holds fewer, and slots are
 /// given out densely.
