@@ -6,7 +6,7 @@ use std::collections::VecDeque;
 use crate::proto::coap::block::{BlockValue, BodyReader};
 use crate::proto::lwm2m::Path;
 use crate::proto::lwm2m::operation::{NotificationAttributes, Operation};
-use crate::proto::time::{NEVER, Tick};
+use crate::proto::time::Tick;
 
 use super::commands::Command;
 use super::core::{EndpointCore, Turn};
@@ -27,7 +27,7 @@ const RETRY_MILLIS: u64 = 60_000;
 const MAX_RETRY_MILLIS: u64 = 600_000;
 
 /// What is being asked and what is left to ask.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub struct Conversation {
     pub(super) flights: Flights,
     jobs: VecDeque<Task>,
@@ -37,23 +37,9 @@ pub struct Conversation {
     /// Commands and jobs take turns, so that neither waits for the last of the other.
     command_had_turn: bool,
     /// When a device that did not answer is tried again, though it has not spoken.
-    retry_at: Tick,
+    retry_at: Option<Tick>,
     /// How often that was so.
     silences: u8,
-}
-
-impl Default for Conversation {
-    fn default() -> Self {
-        Self {
-            flights: Flights::default(),
-            jobs: VecDeque::new(),
-            commands: VecDeque::new(),
-            parked: Vec::new(),
-            command_had_turn: false,
-            retry_at: NEVER,
-            silences: 0,
-        }
-    }
 }
 
 /// A request the engine makes of its own accord.
@@ -190,16 +176,16 @@ impl Conversation {
     pub(super) fn deadline(&self) -> Tick {
         let waiting = self.commands.iter().map(|command| command.deadline);
         let asked = waiting.fold(self.flights.deadline(), Tick::min);
-        asked.min(self.retry_at)
+        self.retry_at.map_or(asked, |at| asked.min(at))
     }
 
     /// The device did not answer: what is left to ask is asked in a while all the same, since it may
     /// not speak by itself for as long as its registration lives.
     pub(super) fn retry_later(&mut self, now: Tick) {
-        if self.has_jobs() && self.retry_at == NEVER {
+        if self.has_jobs() && self.retry_at.is_none() {
             let pause = RETRY_MILLIS << self.silences.min(5);
             self.silences = self.silences.saturating_add(1);
-            self.retry_at = now.plus_millis(pause.min(MAX_RETRY_MILLIS));
+            self.retry_at = Some(now.plus_millis(pause.min(MAX_RETRY_MILLIS)));
         }
     }
 
@@ -348,9 +334,9 @@ impl EndpointCore {
     /// A device that did not answer may be asked again by now.
     pub(super) fn retry_when_due(&mut self, now: Tick) {
         if let Some(conversation) = &mut self.conversation
-            && conversation.retry_at <= now
+            && conversation.retry_at.is_some_and(|at| at <= now)
         {
-            conversation.retry_at = NEVER;
+            conversation.retry_at = None;
             self.reachable |= self.always_listens();
         }
     }
