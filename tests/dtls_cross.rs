@@ -302,7 +302,9 @@ fn handshakes_come_through_losses_and_repetitions() {
 fn sessions_move_with_their_identifier_and_are_resumed_by_ticket() {
     for mode in MODES {
         for loss in [0.0, 0.2] {
-            let mut line = Line::new(settings(mode), &[7; 3], loss, 5);
+            let mut settings = settings(mode);
+            settings.resumption = true;
+            let mut line = Line::new(settings, &[7; 3], loss, 5);
             line.tell_server(b"one");
             line.address.set_port(4_001);
             line.tell_server(b"two");
