@@ -137,6 +137,16 @@ async fn a_registered_device_is_handed_its_package_at_once_and_how_it_ended_is_k
         2,
         "a Register does not begin anew, an assignment does"
     );
+    // The end of the attempt before is told once more.
+    let again = Passed::Ended {
+        kind: UpdateKind::Firmware,
+        package: package.as_str().into(),
+        status: UpdateStatus::Failed,
+        reason: None,
+    };
+    tell(&server, "a", again);
+    tokio::time::sleep(Duration::from_millis(50)).await;
+    assert_eq!(state(&server, path).await, "INITIATED");
     ended(&server, "a", &package, None);
     becomes(&server, path, "UPDATED").await;
 }

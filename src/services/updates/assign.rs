@@ -381,7 +381,7 @@ impl Inner {
         }
     }
 
-    /// Notes how an update ended, and tells whoever waits for it.
+    /// Ends an update, and tells whoever waits for it.
     pub(super) async fn end(
         self: &Arc<Self>,
         endpoint: &str,
@@ -390,6 +390,33 @@ impl Inner {
         outcome: Outcome,
     ) -> Result<(), UpdatesError> {
         let _changing = self.changing.lock([endpoint].into_iter()).await;
+        self.end_open(endpoint, kind, package, outcome).await
+    }
+
+    /// Notes how an update ended. The engine may tell that twice, and the second time when the package
+    /// has been assigned anew: what it shows as running has not ended.
+    pub(super) async fn end_told(
+        self: &Arc<Self>,
+        endpoint: &str,
+        kind: PackageType,
+        package: &str,
+        outcome: Outcome,
+    ) -> Result<(), UpdatesError> {
+        let _changing = self.changing.lock([endpoint].into_iter()).await;
+        let shown = self.shown(endpoint, kind).await;
+        if shown.is_some_and(|update| update.package == package && !update.ended) {
+            return Ok(());
+        }
+        self.end_open(endpoint, kind, package, outcome).await
+    }
+
+    async fn end_open(
+        self: &Arc<Self>,
+        endpoint: &str,
+        kind: PackageType,
+        package: &str,
+        outcome: Outcome,
+    ) -> Result<(), UpdatesError> {
         let record = self.read(endpoint).await?;
         if record.of(kind).open() != Some(package) {
             return Ok(());
@@ -406,9 +433,7 @@ impl Inner {
         outcome: Outcome,
         mut record: DeviceRecord,
     ) -> Result<(), UpdatesError> {
-        let shown = self.engine.updates(endpoint).await.ok().flatten();
-        let mut shown = shown.into_iter().flatten();
-        let details = shown.find(|update| update.kind == kind_of(kind).name());
+        let details = self.shown(endpoint, kind).await;
         let slot = record.of_mut(kind);
         let given = slot.given.take();
         slot.ended = Some(Ended {
@@ -431,6 +456,13 @@ impl Inner {
             });
         }
         Ok(())
+    }
+
+    /// What the engine shows of a device's update.
+    async fn shown(&self, endpoint: &str, kind: PackageType) -> Option<UpdateView> {
+        let shown = self.engine.updates(endpoint).await.ok()??;
+        let mut shown = shown.into_iter();
+        shown.find(|update| update.kind == kind_of(kind).name())
     }
 
     fn tell_campaign(&self, endpoint: &str, own: Option<&Own>, reason: &str) {

@@ -130,7 +130,7 @@ async fn end(
     } else {
         Outcome::failed(reason.unwrap_or("the device gave no reason"))
     };
-    if let Err(error) = inner.end(endpoint, kind, package, outcome).await {
+    if let Err(error) = inner.end_told(endpoint, kind, package, outcome).await {
         tracing::warn!(endpoint, %error, "the end of an update is noted later");
     }
 }
